@@ -1,0 +1,65 @@
+import { InvalidArgument } from './errors.ts';
+
+declare const brand: unique symbol;
+type Branded<Name extends string> = string & { readonly [brand]: Name };
+
+/** base64url(SHA-256(canonical description)), 43 characters. */
+export type QuestId = Branded<'QuestId'>;
+/** `quest|n`: what a client asked for the n-th time. */
+export type AttemptId = Branded<'AttemptId'>;
+/** `quest|n|e`: the e-th time that attempt was handed to an executor. */
+export type ExecutionId = Branded<'ExecutionId'>;
+
+/** Numbers of attempts and executions; large enough for anybody, small enough for every store. */
+export const MAX_NUMBER = 2_147_483_647;
+
+const QUEST = /^[A-Za-z0-9_-]{43}$/;
+
+export function isQuestId(text: string): text is QuestId {
+  return QUEST.test(text);
+}
+
+export function questId(text: string, field = 'quest'): QuestId {
+  if (!isQuestId(text)) throw new InvalidArgument(field, 'must be a quest id of 43 base64url characters');
+  return text;
+}
+
+export function attemptId(quest: QuestId, attempt: number): AttemptId {
+  return `${quest}|${attempt}` as AttemptId;
+}
+
+export function executionId(quest: QuestId, attempt: number, execution: number): ExecutionId {
+  return `${quest}|${attempt}|${execution}` as ExecutionId;
+}
+
+export function parseAttemptId(text: string, field = 'attemptId'): { quest: QuestId; attempt: number } {
+  const [quest = '', attempt = '', ...rest] = text.split('|');
+  if (rest.length > 0) throw new InvalidArgument(field, 'must be "quest|attempt"');
+  return { quest: questId(quest, field), attempt: positive(attempt, field) };
+}
+
+export function parseExecutionId(
+  text: string,
+  field = 'executionId',
+): { quest: QuestId; attempt: number; execution: number } {
+  const [quest = '', attempt = '', execution = '', ...rest] = text.split('|');
+  if (rest.length > 0) throw new InvalidArgument(field, 'must be "quest|attempt|execution"');
+  return { quest: questId(quest, field), attempt: positive(attempt, field), execution: positive(execution, field) };
+}
+
+/** A number of an attempt or an execution, as it stands in a path or an id. */
+export function positive(text: string, field: string): number {
+  const value = /^[1-9]\d{0,9}$/.test(text) ? Number(text) : 0;
+  if (value < 1 || value > MAX_NUMBER)
+    throw new InvalidArgument(field, `must be a whole number from 1 to ${MAX_NUMBER}`);
+  return value;
+}
+
+export const SHARDS = 16;
+
+/** Spreads documents over `SHARDS` index ranges and queues. FNV-1a, so that it is the same everywhere and for ever. */
+export function shardOf(id: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
+  return ((hash >>> 16) ^ hash) & (SHARDS - 1);
+}

@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import { messageOf } from './errors.ts';
+import { canonicalObject, type JsonObject, jsonObjectSchema, parseJson } from './json.ts';
+import type { RetryClass } from './quest.ts';
+
+/** How an execution or attempt can end other than by a result, and which retry budget such an end is charged to. */
+export const ABNORMAL = {
+  FAILED: 'failed',
+  CRASHED: 'crashed',
+  EXPIRED: 'expired',
+  TIMED_OUT: 'timedOut',
+  PREEMPTED: 'preempted',
+  CANCELLED: undefined,
+  REJECTED: undefined,
+  MISSING: undefined,
+  RESULT_MALFORMED: undefined,
+} as const satisfies Record<string, RetryClass | undefined>;
+
+export type AbnormalStatus = keyof typeof ABNORMAL;
+export const ABNORMAL_STATUSES = Object.keys(ABNORMAL) as [AbnormalStatus, ...AbnormalStatus[]];
+
+/** Reasons are for people; what is longer is cut. */
+export const MAX_REASON_CHARACTERS = 4096;
+
+export const abnormalFinishSchema = z.object({ status: z.enum(ABNORMAL_STATUSES), reason: z.string() });
+export type AbnormalFinish = z.infer<typeof abnormalFinishSchema>;
+
+/** `expiration` is a protobuf-JSON timestamp after which the data is of no use. */
+export const dataSchema = z.object({ data: jsonObjectSchema, expiration: z.iso.datetime({ offset: true }).optional() });
+export type ResultData = z.infer<typeof dataSchema>;
+
+export const taskResultSchema = z.union([dataSchema, z.object({ abnormalFinish: abnormalFinishSchema })]);
+export type TaskResult = z.infer<typeof taskResultSchema>;
+
+/** What an executor says of an execution. */
+export type TaskStatus = { state: 'pending' } | { state: 'running' } | { state: 'finished'; result: TaskResult };
+
+export const taskStatusSchema = z.discriminatedUnion('state', [
+  z.object({ state: z.literal('pending') }),
+  z.object({ state: z.literal('running') }),
+  z.object({ state: z.literal('finished'), result: taskResultSchema }),
+]);
+
+export function abnormal(status: AbnormalStatus, reason: string): { abnormalFinish: AbnormalFinish } {
+  return { abnormalFinish: { status, reason: cut(reason, MAX_REASON_CHARACTERS) } };
+}
+
+export function pending(): TaskStatus {
+  return { state: 'pending' };
+}
+
+export function running(): TaskStatus {
+  return { state: 'running' };
+}
+
+export function finished(result: TaskResult): TaskStatus {
+  return { state: 'finished', result };
+}
+
+/**
+ * A status as an adapter gave it, made fit to be stored: canonical, at most 256 KiB. A result that is not fit becomes
+ * RESULT_MALFORMED with the reason; so does a status that is not one.
+ */
+export function normalizeStatus(status: unknown): TaskStatus {
+  const parsed = taskStatusSchema.safeParse(status);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const where = issue === undefined || issue.path.length === 0 ? 'status' : issue.path.join('.');
+    return finished(abnormal('RESULT_MALFORMED', `${where}: ${issue?.message ?? 'not valid'}`));
+  }
+  if (parsed.data.state !== 'finished') return parsed.data;
+  const { result } = parsed.data;
+  if ('abnormalFinish' in result) return finished(abnormal(result.abnormalFinish.status, result.abnormalFinish.reason));
+  try {
+    return finished(canonicalData(result, 'result.data'));
+  } catch (error) {
+    return finished(abnormal('RESULT_MALFORMED', messageOf(error)));
+  }
+}
+
+/** Throws InvalidArgument when the data is not a JSON object of at most 256 KiB. */
+export function canonicalData({ data, expiration }: ResultData, field: string): ResultData {
+  const canonical = parseJson(canonicalObject(data, field)) as JsonObject;
+  return expiration === undefined ? { data: canonical } : { data: canonical, expiration };
+}
+
+export function cut(text: string, characters: number): string {
+  return text.length <= characters ? text : `${text.slice(0, characters - 1)}…`;
+}
