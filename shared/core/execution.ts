@@ -185,3 +185,16 @@ export function isLive(execution: Execution): execution is LiveExecution {
 export function tokenOf(execution: Execution): Token | undefined {
   return execution.launch.state === 'launched' ? execution.launch.token : undefined;
 }
+
+/** When a phase entered at `from` times out; a time-out of 0 is unlimited. */
+export function deadlineAfter(from: number, timeoutMs: number): number | undefined {
+  return timeoutMs === 0 ? undefined : from + timeoutMs;
+}
+
+/** An executor may need a moment before it knows a job that it has just accepted. */
+const MISSING_AFTER_MS = 30_000;
+
+/** Whether enough time has passed since the token was recorded to believe an executor that knows no such job. */
+export function isSettled({ launch }: Execution, now: number): boolean {
+  return launch.state === 'launched' && now - launch.at >= MISSING_AFTER_MS;
+}

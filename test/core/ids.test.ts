@@ -10,7 +10,7 @@ test('an execution id is read back as it was made', () => {
 test.each([
   '',
   'x',
-  `${quest}`,
+  quest,
   `${quest}|1`,
   `${quest}|0|1`,
   `${quest}|1|01`,

@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { parseWith } from '../shared/core/validation.ts';
+import { dataSchema } from '../shared/core/result.ts';
+import type { Engine } from '../shared/engine/engine.ts';
+import { executionOf } from './api.ts';
+import { bearerToken, type Call, type HttpFunction, ok, type Route, type ServeOptions, serveRoutes } from './http.ts';
+
+const EXECUTION = '/v1/quests/{quest}/attempts/{attempt}/executions/{execution}';
+
+const activateSchema = z.strictObject({ executionToken: z.string() });
+const finishSchema = dataSchema.strict();
+
+/** What jobs and executors use. The only public function: it accepts tokens, each for the one execution that it names. */
+export function createJob(engine: Engine, options: ServeOptions): HttpFunction {
+  const routes: Route[] = [
+    {
+      method: 'POST',
+      path: `${EXECUTION}:activate`,
+      async handle(call) {
+        const activationToken = bearerToken(call);
+        const { executionToken } = parseWith(activateSchema, call.json());
+        await engine.activate(executionOf(call.params), { activationToken, executionToken });
+        return ok({});
+      },
+    },
+    {
+      method: 'POST',
+      path: `${EXECUTION}:finish`,
+      async handle(call) {
+        const executionToken = bearerToken(call);
+        const data = parseWith(finishSchema, call.json());
+        await engine.finish(executionOf(call.params), { executionToken, data });
+        return ok({});
+      },
+    },
+    { method: 'POST', path: `${EXECUTION}:notify`, maxBodyBytes: 320 * 1024, handle: call => notify(engine, call) },
+  ];
+  return serveRoutes(routes, options);
+}
+
+async function notify(engine: Engine, call: Call) {
+  const authToken = bearerToken(call);
+  call.json();
+  await engine.publishNotification(executionOf(call.params), authToken, call.text);
+  return { status: 202, body: {} };
+}

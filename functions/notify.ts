@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import type { Engine } from '../shared/engine/engine.ts';
+import { type HttpFunction, ok, type ServeOptions, serveRoutes } from './http.ts';
+
+/** https://cloud.google.com/pubsub/docs/push#receive_push */
+const pushSchema = z.object({
+  message: z.object({
+    data: z.base64().default(''),
+    attributes: z.record(z.string(), z.string()).default({}),
+  }),
+});
+
+/** A Pub/Sub message may have 10 MB; nothing that we can use has more than this. */
+const MAX_PUSH_BYTES = 1024 * 1024;
+
+/** Pub/Sub pushes notifications here. What will never get better is acknowledged all the same, or it would come for days. */
+export function createNotify(engine: Engine, options: ServeOptions): HttpFunction {
+  return serveRoutes(
+    [
+      {
+        method: 'POST',
+        path: '/',
+        maxBodyBytes: MAX_PUSH_BYTES,
+        async handle({ text }) {
+          const push = parsePush(text);
+          if (push === undefined) {
+            options.log.warn('a notification was dropped', { reason: 'malformed' });
+            return ok({ outcome: 'dropped: malformed' });
+          }
+          const { data, attributes } = push.message;
+          const message = { data: Buffer.from(data, 'base64').toString('utf8'), attributes };
+          return ok({ outcome: await engine.receiveMessage(message) });
+        },
+      },
+    ],
+    options,
+  );
+}
+
+function parsePush(text: string): z.infer<typeof pushSchema> | undefined {
+  try {
+    return pushSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}

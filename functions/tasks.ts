@@ -1,0 +1,36 @@
+import type { Engine } from '../shared/engine/engine.ts';
+import { adapterTaskSchema } from '../shared/engine/adapter-task.ts';
+import { wakeSchema } from '../shared/engine/wake-task.ts';
+import { type Call, type HttpFunction, ok, type Route, type ServeOptions, serveRoutes } from './http.ts';
+
+/**
+ * Cloud Tasks delivers here what the engine and the adapters enqueued. The path of a wake-up says what was owed when the
+ * task was made; what is owed now, the document says. A task that can never be understood is acknowledged.
+ */
+export function createTasks(engine: Engine, options: ServeOptions): HttpFunction {
+  const { log } = options;
+
+  async function wake(call: Call) {
+    const parsed = wakeSchema.safeParse(call.json());
+    if (!parsed.success) return dropped();
+    return ok({ outcome: await engine.wake(parsed.data) });
+  }
+
+  async function adapterTask(call: Call) {
+    const parsed = adapterTaskSchema.safeParse(call.json());
+    if (!parsed.success) return dropped();
+    const retryCount = Number(call.headers['x-cloudtasks-taskretrycount'] ?? 0);
+    return ok({ outcome: await engine.handleAdapterTask(call.params.name ?? '', parsed.data, retryCount) });
+  }
+
+  function dropped() {
+    log.warn('a task was dropped', { reason: 'malformed' });
+    return ok({ outcome: 'dropped: malformed' });
+  }
+
+  const routes: Route[] = [
+    ...['/run', '/poll', '/cancel', '/wake'].map((path): Route => ({ method: 'POST', path, handle: wake })),
+    { method: 'POST', path: '/distributor/{name}', handle: adapterTask },
+  ];
+  return serveRoutes(routes, options);
+}

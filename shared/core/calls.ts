@@ -1,0 +1,26 @@
+import { backoffCeiling, CALL_BACKOFF } from './backoff.ts';
+import type { Claim } from './execution.ts';
+
+/** Calls of an executor are given up after this long; its claim outlives the call by one backoff. */
+export const CALL_TIMEOUT_MS = { run: 60_000, poll: 30_000, cancel: 30_000, confirm: 30_000 } as const;
+
+/** Why a call of an executor failed, as far as decisions need to know. */
+export interface CallError {
+  transient: boolean;
+  message: string;
+  retryAfterMs?: number;
+  /** `cancel` cannot find the job without its token. */
+  tokenRequired?: boolean;
+  /** The adapter's type, or a config that it understands, is not deployed any more. */
+  adapterGone?: boolean;
+}
+
+export function claimCall(call: Claim['call'], tries: number, now: number, token?: string): Claim {
+  const untilAt = now + CALL_TIMEOUT_MS[call] + backoffCeiling(CALL_BACKOFF, tries);
+  return { call, token, at: now, untilAt };
+}
+
+/** Whether an outcome belongs to the claim that is live now, and not to one that has lapsed. */
+export function isClaim(live: Claim | undefined, claim: Claim): boolean {
+  return live !== undefined && live.call === claim.call && live.at === claim.at && live.token === claim.token;
+}

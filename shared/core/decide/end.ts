@@ -1,0 +1,131 @@
+import { type Attempt, type AttemptIn, idOfAttempt } from '../attempt.ts';
+import { fullJitter } from '../backoff.ts';
+import { type EndedExecution, type Execution, type LiveExecution, tokenOf, type UnwantedJob } from '../execution.ts';
+import { retryPolicy } from '../quest.ts';
+import { ABNORMAL, type AbnormalFinish, abnormal, type ResultData, type TaskResult } from '../result.ts';
+import { type Context, type Docs, reviseAttempt, reviseExecution } from './decision.ts';
+
+export interface Ending {
+  result: TaskResult;
+  /** The executor itself said so: no job is left to stop. */
+  reported: boolean;
+  /** False: the attempt ends too, whatever its retry budget (a client cancelled it). */
+  retryable?: boolean;
+}
+
+/** Ends an execution and, in the same commit, moves its attempt on. */
+export function endExecution(
+  docs: Docs & { execution: LiveExecution },
+  ending: Ending,
+  context: Context,
+): { execution: EndedExecution; attempt: Attempt } {
+  const { execution, attempt } = docs;
+  const after = ended(execution, ending, context.now);
+  return {
+    execution: reviseExecution(execution, after, context.now),
+    attempt: reviseAttempt(attempt, attemptAfter(docs, after, ending.retryable ?? true, context), context.now),
+  };
+}
+
+/** What an executor's report of the end means, by the kind of quest (DESIGN §3). */
+export function reportedResult(execution: LiveExecution, result: TaskResult): TaskResult {
+  const finishedEarly = execution.mode === 'interactive' && execution.state !== 'STOPPING' && 'data' in result;
+  return finishedEarly ? abnormal('FAILED', `distributor finished execution while it was ${execution.state}`) : result;
+}
+
+function ended(execution: LiveExecution, { result, reported }: Ending, now: number): EndedExecution {
+  const { quest, attempt, launch, poll, claim } = execution;
+  const common = {
+    schemaVersion: execution.schemaVersion,
+    quest,
+    attempt,
+    execution: execution.execution,
+    revision: execution.revision,
+    shard: execution.shard,
+    createdAt: execution.createdAt,
+    updatedAt: execution.updatedAt,
+    mode: execution.mode,
+    distributor: execution.distributor,
+    auth: execution.auth,
+    stateFrom: execution.stateFrom,
+    timeoutsMs: execution.timeoutsMs,
+    launch: withoutOutbox(launch),
+    poll: { ...poll, nextAt: undefined },
+    // A poll under way no longer matters; any other call must be over before its job is cancelled.
+    claim: claim?.call === 'poll' ? undefined : claim,
+    unwanted: unwantedAtEnd(execution, reported, now),
+    endedAt: now,
+    reported,
+    halt: execution.state === 'STOPPING' ? execution.halt : undefined,
+  };
+  return 'data' in result
+    ? { ...common, state: 'FINISHED', result }
+    : { ...common, state: 'ABNORMAL_FINISHED', result: { abnormalFinish: result.abnormalFinish } };
+}
+
+function withoutOutbox(launch: Execution['launch']): Execution['launch'] {
+  return launch.state === 'launched' ? { state: 'launched', token: launch.token, at: launch.at } : launch;
+}
+
+function unwantedAtEnd(execution: LiveExecution, reported: boolean, now: number): UnwantedJob[] | undefined {
+  const strays = (execution.unwanted ?? []).map(job => ({ ...job, nextAt: job.nextAt ?? now }));
+  const begun =
+    execution.launch.state === 'launched' || (execution.launch.state === 'owed' && execution.launch.tries > 0);
+  const jobs = reported || !begun ? strays : [...strays, unwantedJob(tokenOf(execution), now, now)];
+  return jobs.length === 0 ? undefined : jobs;
+}
+
+export function unwantedJob(token: string | undefined, now: number, nextAt: number | undefined): UnwantedJob {
+  return { token, need: 'cancel', tries: 0, failedCancels: 0, since: now, nextAt };
+}
+
+/** An attempt's next execution waits until its last one's jobs are gone, or have refused to die this often (DESIGN §3). */
+const CANCELS_BEFORE_RELEASE = 10;
+
+/** Whether an execution's jobs keep the next execution of the attempt from starting. */
+export function blocksRetry(execution: EndedExecution): boolean {
+  return (execution.unwanted ?? []).some(job => job.abandoned !== true && job.failedCancels < CANCELS_BEFORE_RELEASE);
+}
+
+function attemptAfter(
+  { quest, attempt, execution }: Docs,
+  after: EndedExecution,
+  retryable: boolean,
+  context: Context,
+): Attempt {
+  if (attempt.state !== 'EXECUTING' || attempt.executions !== execution.execution) {
+    throw new Error(`bug: ${idOfAttempt(attempt)} is ${attempt.state} while execution ${execution.execution} ends`);
+  }
+  const over = { ...attempt, endedAt: context.now };
+  // The job was told that its result is accepted: it stands, however the executor says that the job ended.
+  if (execution.state === 'STOPPING') return finishedAttempt(over, execution.finish);
+  if (after.state === 'FINISHED') return finishedAttempt(over, after.result);
+
+  const { abnormalFinish } = after.result;
+  const retry = retryable ? retryOf(attempt, abnormalFinish, quest, context) : undefined;
+  if (retry === undefined) return { ...over, state: 'ABNORMAL_FINISHED', result: { abnormalFinish } };
+  return { ...retry, after: blocksRetry(after) ? execution.execution : undefined };
+}
+
+function finishedAttempt(
+  over: Omit<Attempt, 'state'> & { endedAt: number },
+  result: ResultData,
+): AttemptIn<'FINISHED'> {
+  return { ...over, state: 'FINISHED', result };
+}
+
+function retryOf(
+  attempt: AttemptIn<'EXECUTING'>,
+  { status }: AbnormalFinish,
+  quest: Docs['quest'],
+  { now, random }: Context,
+): AttemptIn<'SCHEDULING'> | undefined {
+  const retryClass = ABNORMAL[status];
+  if (retryClass === undefined) return undefined;
+  const { budgets, backoff } = retryPolicy(quest.desc);
+  const used = attempt.retries[retryClass] ?? 0;
+  if (used >= budgets[retryClass]) return undefined;
+  const retries = { ...attempt.retries, [retryClass]: used + 1 };
+  const failures = Object.values(retries).reduce((sum, count) => sum + count, 0);
+  return { ...attempt, state: 'SCHEDULING', retries, notBefore: now + fullJitter(backoff, failures, random) };
+}

@@ -1,0 +1,115 @@
+import type { Attempt } from '../attempt.ts';
+import { equalJitter, STOP_BACKOFF } from '../backoff.ts';
+import { type CallError, isClaim } from '../calls.ts';
+import {
+  type Claim,
+  type EndedExecution,
+  type Execution,
+  isLive,
+  isSettled,
+  tokenOf,
+  type UnwantedJob,
+} from '../execution.ts';
+import type { TaskStatus } from '../result.ts';
+import { type Context, commit, type Decision, type Docs, ignored, reviseAttempt, reviseExecution } from './decision.ts';
+import { blocksRetry } from './end.ts';
+
+/** After this long an unwanted job is given up on, with an error in the log. */
+export const ABANDON_AFTER_MS = 7 * 24 * 60 * 60_000;
+
+/** A job that still runs after this many looks is cancelled again: the first cancel may have been lost. */
+const CANCEL_AGAIN_EVERY = 4;
+
+export type Stopped = { gone: boolean };
+
+/** The outcome of one call of `cancel` for an unwanted job. */
+export function decideCancelRecorded(
+  docs: Docs,
+  { claim, outcome }: { claim: Claim; outcome: 'cancelled' | { error: CallError } },
+  context: Context,
+): Decision<Stopped> {
+  if (!isClaim(docs.execution.claim, claim)) return ignored('claim has lapsed');
+  return updateJob(docs, claim, context, job => {
+    if (outcome === 'cancelled') {
+      // Without a token nobody can be asked; the adapter looked for the job and made sure.
+      if (job.token === undefined) return undefined;
+      return { ...job, need: 'confirm', tries: 0, nextAt: context.now + equalJitter(STOP_BACKOFF, 1, context.random) };
+    }
+    if (outcome.error.tokenRequired === true && job.token === undefined) {
+      return { ...job, need: 'learn', nextAt: context.now };
+    }
+    return { ...retried(job, context, outcome.error.retryAfterMs), failedCancels: job.failedCancels + 1 };
+  });
+}
+
+/** The outcome of one look at a job that was cancelled. */
+export function decideConfirmRecorded(
+  docs: Docs,
+  { claim, outcome }: { claim: Claim; outcome: TaskStatus | { error: CallError } },
+  context: Context,
+): Decision<Stopped> {
+  const { execution } = docs;
+  if (!isClaim(execution.claim, claim)) return ignored('claim has lapsed');
+  const gone =
+    'error' in outcome ? !outcome.error.transient && isSettled(execution, context.now) : outcome.state === 'finished';
+  const isMain = claim.token === tokenOf(execution);
+  const informed =
+    isMain && !('error' in outcome) && !isLive(execution) ? withLateOutcome(execution, outcome) : execution;
+  return updateJob({ ...docs, execution: informed }, claim, context, job => {
+    if (gone) return undefined;
+    const waiting = retried(job, context, 'error' in outcome ? outcome.error.retryAfterMs : undefined);
+    return waiting.tries % CANCEL_AGAIN_EVERY === 0 ? { ...waiting, need: 'cancel' } : waiting;
+  });
+}
+
+function retried(job: UnwantedJob, { now, random }: Context, retryAfterMs = 0): UnwantedJob {
+  const tries = job.tries + 1;
+  return { ...job, tries, nextAt: now + Math.max(retryAfterMs, equalJitter(STOP_BACKOFF, tries, random)) };
+}
+
+/** Replaces the claimed job by what `change` makes of it; undefined means that it is gone. */
+function updateJob(
+  docs: Docs,
+  claim: Claim,
+  context: Context,
+  change: (job: UnwantedJob) => UnwantedJob | undefined,
+): Decision<Stopped> {
+  const { execution } = docs;
+  const jobs = execution.unwanted ?? [];
+  const job = jobs.find(({ token }) => token === claim.token);
+  const changed = job && change(job);
+  const unwanted = jobs.flatMap(other => (other !== job ? [other] : changed ? [changed] : []));
+  const settled = { ...execution, claim: undefined, unwanted: unwanted.length > 0 ? unwanted : undefined };
+  const answer = { gone: changed === undefined };
+  return isLive(settled)
+    ? commit({ execution: reviseExecution(execution, settled, context.now) }, answer)
+    : commit(reviseEnded(docs, settled, context), answer);
+}
+
+/** The next revision of an ended execution; when no job of it is in the way any more, its attempt may retry. */
+export function reviseEnded(
+  docs: { execution: Execution; attempt: Attempt },
+  changed: EndedExecution,
+  { now }: Context,
+): { execution: EndedExecution; attempt?: Attempt } {
+  const unwanted = changed.unwanted?.length === 0 ? undefined : changed.unwanted;
+  const execution = reviseExecution(docs.execution, { ...changed, unwanted }, now);
+  const { attempt } = docs;
+  const released = attempt.state === 'SCHEDULING' && attempt.after === execution.execution && !blocksRetry(execution);
+  return released
+    ? { execution, attempt: reviseAttempt(attempt, { ...attempt, after: undefined }, now) }
+    : { execution };
+}
+
+/** Keeps the first outcome that comes too late, as evidence; the result itself never changes. */
+export function withLateOutcome(execution: EndedExecution, status: TaskStatus): EndedExecution {
+  if (status.state !== 'finished' || execution.reported || execution.lateOutcome !== undefined) return execution;
+  return { ...execution, lateOutcome: status.result };
+}
+
+/** The executor reported the end of the execution's own job: it need not be stopped any more. */
+export function withoutMainJob(execution: EndedExecution): EndedExecution {
+  const token = tokenOf(execution);
+  const unwanted = execution.unwanted?.filter(job => job.token !== token && job.token !== undefined);
+  return unwanted?.length === execution.unwanted?.length ? execution : { ...execution, unwanted };
+}

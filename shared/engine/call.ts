@@ -1,0 +1,59 @@
+import { type Distributor, TokenRequired } from '../adapters/contract.ts';
+import { CALL_TIMEOUT_MS, type CallError } from '../core/calls.ts';
+import { isTransient, messageOf, TransientError } from '../core/errors.ts';
+import type { Claim, PinnedDistributor } from '../core/execution.ts';
+import type { Parts } from './parts.ts';
+
+class AdapterGone extends Error {
+  override name = 'AdapterGone';
+}
+
+/** The adapter instance of an execution. Throws AdapterGone when this deployment does not have it any more. */
+export function adapterOf({ registry }: Parts, distributor: PinnedDistributor): Distributor {
+  let problem = `distributor type "${distributor.type}" is not deployed`;
+  try {
+    const adapter = registry.instance(distributor);
+    if (adapter !== undefined) return adapter;
+  } catch (error) {
+    problem = `distributor "${distributor.name}" cannot be set up: ${messageOf(error)}`;
+  }
+  throw new AdapterGone(problem);
+}
+
+/** Calls an adapter within the time that the claim allows. Whatever it throws comes back as a value. */
+export async function callAdapter<T>(
+  parts: Parts,
+  call: Claim['call'],
+  operation: () => Promise<T>,
+): Promise<{ value: T } | { error: CallError; thrown: unknown }> {
+  try {
+    return { value: await withTimeout(parts, CALL_TIMEOUT_MS[call], operation) };
+  } catch (thrown) {
+    return { error: callError(thrown), thrown };
+  }
+}
+
+export async function withTimeout<T>({ clock }: Parts, timeoutMs: number, operation: () => Promise<T>): Promise<T> {
+  const settled = new AbortController();
+  const timeout = clock.sleep(timeoutMs, settled.signal).then(() => {
+    throw new TransientError(`no answer within ${timeoutMs / 1000} s`);
+  });
+  timeout.catch(() => {});
+  try {
+    // An adapter that throws before its first await is no different from one that rejects.
+    return await Promise.race([(async () => operation())(), timeout]);
+  } finally {
+    settled.abort();
+  }
+}
+
+function callError(thrown: unknown): CallError {
+  const retryAfterMs = thrown instanceof TransientError ? thrown.retryAfterMs : undefined;
+  return {
+    transient: isTransient(thrown),
+    message: messageOf(thrown),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(thrown instanceof TokenRequired && { tokenRequired: true }),
+    ...(thrown instanceof AdapterGone && { adapterGone: true }),
+  };
+}

@@ -1,0 +1,65 @@
+import type { Attempt } from '../core/attempt.ts';
+import type { AttemptId, ExecutionId, QuestId } from '../core/ids.ts';
+import type { AttemptQuery, Page, TopicMessage } from '../core/ports.ts';
+import type { Quest } from '../core/quest.ts';
+import type { ResultData } from '../core/result.ts';
+import { type AdapterQueueTask, handleAdapterTask } from './adapter-task.ts';
+import { cancelAttempt } from './cancel.ts';
+import { type Ensured, ensureGraph } from './ensure.ts';
+import { activate, finish, publishNotification } from './job.ts';
+import { receiveMessage } from './notify.ts';
+import { assemble, type EngineOptions } from './parts.ts';
+import * as read from './read.ts';
+import { recover } from './recover.ts';
+import { type Swept, sweep } from './sweep.ts';
+import { wake } from './wake.ts';
+import type { Wake } from './wake-task.ts';
+
+export type { EngineOptions } from './parts.ts';
+
+/** Everything that the functions can ask for. Strings that come back say, for the log, what became of a delivery. */
+export interface Engine {
+  ensureGraph(request: unknown): Promise<Ensured>;
+  getQuest(id: QuestId): Promise<Quest>;
+  getAttempt(id: AttemptId): Promise<read.ShownAttempt>;
+  getExecution(id: ExecutionId): Promise<read.ShownExecution>;
+  listAttempts(query: AttemptQuery): Promise<Page<Attempt>>;
+  waitForAttempt(quest: QuestId, attempt: number, timeoutMs: number, signal?: AbortSignal): Promise<read.ShownAttempt>;
+  cancelAttempt(id: AttemptId, reason: string): Promise<void>;
+  listDistributors(): ReturnType<ReturnType<typeof assemble>['registry']['list']>;
+
+  activate(id: ExecutionId, tokens: { activationToken: string; executionToken: string }): Promise<void>;
+  finish(id: ExecutionId, call: { executionToken: string; data: ResultData }): Promise<void>;
+  publishNotification(id: ExecutionId, authToken: string, data: string): Promise<void>;
+
+  receiveMessage(message: TopicMessage): Promise<string>;
+  wake(wake: Wake): Promise<string>;
+  handleAdapterTask(distributor: string, task: AdapterQueueTask, retryCount: number): Promise<string>;
+  sweep(): Promise<Swept>;
+
+  /** For processes that own their jobs: finds the jobs of the process's earlier life. Before anything else. */
+  recover(): Promise<void>;
+}
+
+export function createEngine(options: EngineOptions): Engine {
+  const parts = assemble(options);
+  return {
+    ensureGraph: request => ensureGraph(parts, request),
+    getQuest: id => read.getQuest(parts, id),
+    getAttempt: id => read.getAttempt(parts, id),
+    getExecution: id => read.getExecution(parts, id),
+    listAttempts: query => read.listAttempts(parts, query),
+    waitForAttempt: (quest, attempt, timeoutMs, signal) =>
+      read.waitForAttempt(parts, quest, attempt, timeoutMs, signal),
+    cancelAttempt: (id, reason) => cancelAttempt(parts, id, reason),
+    listDistributors: () => parts.registry.list(),
+    activate: (id, tokens) => activate(parts, id, tokens),
+    finish: (id, call) => finish(parts, id, call),
+    publishNotification: (id, authToken, data) => publishNotification(parts, id, authToken, data),
+    receiveMessage: message => receiveMessage(parts, message),
+    wake: target => wake(parts, target),
+    handleAdapterTask: (name, task, retryCount) => handleAdapterTask(parts, name, task, retryCount),
+    sweep: () => sweep(parts),
+    recover: () => recover(parts),
+  };
+}

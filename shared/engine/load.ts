@@ -1,0 +1,60 @@
+import { idOfAttempt } from '../core/attempt.ts';
+import type { Docs } from '../core/decide/decision.ts';
+import { UnreadableDocument } from '../core/errors.ts';
+import type { Execution } from '../core/execution.ts';
+import { attemptId, type ExecutionId, parseExecutionId, type QuestId } from '../core/ids.ts';
+import type { Stored } from '../core/ports.ts';
+import type { Quest } from '../core/quest.ts';
+import type { Snapshot } from './loop.ts';
+import type { Parts } from './parts.ts';
+
+export async function loadQuest(parts: Parts, id: QuestId): Promise<Quest> {
+  const quest = await parts.quests.get(id);
+  if (quest === undefined) throw new UnreadableDocument(`quest ${id} is gone although its attempts are there`);
+  return quest;
+}
+
+/** An execution alone: enough for what its job says. */
+export async function loadExecution(
+  parts: Parts,
+  id: ExecutionId,
+): Promise<Snapshot<{ execution: Execution }> | undefined> {
+  const execution = await parts.store.get('execution', id);
+  return execution && { docs: { execution: execution.doc }, versions: { execution: execution.version } };
+}
+
+/** An execution with its attempt and quest: enough for what may end it. */
+export async function loadDocs(parts: Parts, id: ExecutionId): Promise<Snapshot<Docs> | undefined> {
+  const { quest, attempt } = parseExecutionId(id);
+  const [execution, owner, desc] = await Promise.all([
+    parts.store.get('execution', id),
+    parts.store.get('attempt', attemptId(quest, attempt)),
+    parts.quests.get(quest),
+  ]);
+  return execution && owner && desc ? snapshotOf(execution, owner, desc) : undefined;
+}
+
+/** As `loadDocs`, for an execution that is known to exist. */
+export async function loadDocsOf(parts: Parts, id: ExecutionId): Promise<Snapshot<Docs>> {
+  const snapshot = await loadDocs(parts, id);
+  if (snapshot === undefined) throw new UnreadableDocument(`execution ${id} is gone`);
+  return snapshot;
+}
+
+export async function withAttemptAndQuest(
+  parts: Parts,
+  { docs, versions }: Snapshot<{ execution: Execution }>,
+): Promise<Snapshot<Docs>> {
+  const { execution } = docs;
+  const id = idOfAttempt(execution);
+  const [attempt, quest] = await Promise.all([parts.store.get('attempt', id), loadQuest(parts, execution.quest)]);
+  if (attempt === undefined) throw new UnreadableDocument(`attempt ${id} is gone although its executions are there`);
+  return { docs: { execution, attempt: attempt.doc, quest }, versions: { ...versions, attempt: attempt.version } };
+}
+
+function snapshotOf(execution: Stored<Execution>, attempt: Stored<Docs['attempt']>, quest: Quest): Snapshot<Docs> {
+  return {
+    docs: { execution: execution.doc, attempt: attempt.doc, quest },
+    versions: { execution: execution.version, attempt: attempt.version },
+  };
+}

@@ -1,0 +1,43 @@
+import type { CallError } from '../core/calls.ts';
+import type { Docs } from '../core/decide/decision.ts';
+import { decidePollRecorded } from '../core/decide/report.ts';
+import { decideConfirmRecorded } from '../core/decide/stop.ts';
+import { isCredentialError } from '../core/errors.ts';
+import { type Claim, idOfExecution, tokenOf } from '../core/execution.ts';
+import { normalizeStatus, type TaskStatus } from '../core/result.ts';
+import { adapterOf, callAdapter } from './call.ts';
+import { loadDocsOf } from './load.ts';
+import { applyEvent, type Snapshot } from './loop.ts';
+import type { Parts } from './parts.ts';
+
+/** Makes a claimed call of `getStatus`, for an execution that goes on or for a job that should be gone. */
+export async function performPoll(parts: Parts, claimed: Snapshot<Docs>, claim: Claim): Promise<void> {
+  const { execution } = claimed.docs;
+  const id = idOfExecution(execution);
+  const outcome = await askStatus(parts, claimed.docs, claim);
+  if ('error' in outcome) parts.log.warn('poll failed', { execution: id, error: outcome.error.message });
+  await applyEvent(
+    parts,
+    () => loadDocsOf(parts, id),
+    (docs, context) =>
+      claim.call === 'confirm'
+        ? decideConfirmRecorded(docs, { claim, outcome }, context)
+        : decidePollRecorded(docs, { claim, outcome }, context),
+    claimed,
+  );
+}
+
+async function askStatus(parts: Parts, docs: Docs, claim: Claim): Promise<TaskStatus | { error: CallError }> {
+  const { execution, quest } = docs;
+  const token = claim.token ?? tokenOf(execution);
+  const call = await callAdapter(parts, claim.call, async () => {
+    if (token === undefined) throw new Error('bug: a poll without a token');
+    const handle = { executionId: idOfExecution(execution), token };
+    return normalizeStatus(
+      await adapterOf(parts, execution.distributor).getStatus(handle, structuredClone(quest.desc)),
+    );
+  });
+  if ('value' in call) return call.value;
+  // Credentials change: what is forbidden today says nothing about the job.
+  return { error: isCredentialError(call.thrown) ? { ...call.error, transient: true } : call.error };
+}

@@ -1,0 +1,112 @@
+import type { RunOutcome } from '../adapters/contract.ts';
+import type { Context, Docs } from '../core/decide/decision.ts';
+import { decideLaunch } from '../core/decide/launch.ts';
+import { decideRunRecorded, type Launched } from '../core/decide/run.ts';
+import { UnreadableDocument } from '../core/errors.ts';
+import {
+  type AdapterTask,
+  type Claim,
+  type Execution,
+  idOfExecution,
+  MAX_TOKEN_CHARACTERS,
+} from '../core/execution.ts';
+import { type AttemptId, executionId, parseAttemptId } from '../core/ids.ts';
+import { normalizeStatus, pending } from '../core/result.ts';
+import { adapterOf, callAdapter } from './call.ts';
+import { describeTask } from './describe.ts';
+import { loadDocsOf, loadQuest } from './load.ts';
+import { applyEvent, type Snapshot } from './loop.ts';
+import { handleNotification } from './notify.ts';
+import type { Parts } from './parts.ts';
+import { adapterQueueTask } from './services.ts';
+
+/** An attempt's wake-up: creates its next execution and runs it. */
+export async function launch(parts: Parts, id: AttemptId, revision: number): Promise<string> {
+  const { quest: questId } = parseAttemptId(id);
+  const quest = await loadQuest(parts, questId);
+  const resolution = parts.registry.resolveOrReject(quest.desc);
+  const nonce = parts.random.token(16);
+  const outcome = await applyEvent(
+    parts,
+    () => loadForLaunch(parts, id),
+    (docs, context: Context) =>
+      decideLaunch(docs, { revision, resolution, nonce, keyId: parts.keyring.current }, context),
+  );
+  if (outcome.kind === 'ignored') return outcome.reason;
+  const { attempt, execution } = outcome.docs;
+  const { claim } = outcome.answer;
+  if (claim === undefined || execution === undefined) return 'not launched';
+  await performRun(parts, { docs: { quest, attempt, execution }, versions: outcome.versions }, claim);
+  return 'launched';
+}
+
+interface LaunchDocs {
+  attempt: Docs['attempt'];
+  previous: Execution | undefined;
+  execution?: Execution;
+}
+
+async function loadForLaunch({ store }: Parts, id: AttemptId): Promise<Snapshot<LaunchDocs>> {
+  const stored = await store.get('attempt', id);
+  if (stored === undefined) throw new UnreadableDocument(`attempt ${id} is gone`);
+  const attempt = stored.doc;
+  const after = attempt.state === 'SCHEDULING' ? attempt.after : undefined;
+  const previous = after && (await store.get('execution', executionId(attempt.quest, attempt.attempt, after)));
+  return { docs: { attempt, previous: previous ? previous.doc : undefined }, versions: { attempt: stored.version } };
+}
+
+/** Makes a claimed call of `run` and records what came of it. */
+export async function performRun(parts: Parts, claimed: Snapshot<Docs>, claim: Claim): Promise<void> {
+  const { execution, quest } = claimed.docs;
+  const id = idOfExecution(execution);
+  const tasks: AdapterTask[] = [];
+  parts.outboxes.set(id, tasks);
+  const call = await callAdapter(parts, 'run', async () => {
+    const adapter = adapterOf(parts, execution.distributor);
+    return checkedOutcome(await adapter.run(await describeTask(parts, execution, quest)));
+  });
+  parts.outboxes.delete(id);
+  const outcome = 'value' in call ? { ...call.value, tasks: [...tasks] } : { error: call.error };
+  if ('error' in outcome) parts.log.warn('run failed', { execution: id, error: outcome.error.message });
+
+  const recorded = await applyEvent(
+    parts,
+    () => loadDocsOf(parts, id),
+    (docs, context) => decideRunRecorded(docs, { claim, outcome }, context),
+    claimed,
+  );
+  if (recorded.kind === 'ignored') return;
+  const { distributor } = recorded.docs.execution;
+  const { answer } = recorded;
+  await enqueueTasks(parts, recorded.docs.execution, answer.tasks);
+  for (const message of answer.notifications) {
+    // A poll is due soon in any case; what fails here is made up for by it.
+    await handleNotification(parts, { ...message, executionId: id }).catch((error: unknown) =>
+      parts.log.warn('a kept notification failed', {
+        execution: id,
+        distributor: distributor.name,
+        error: String(error),
+      }),
+    );
+  }
+}
+
+export async function enqueueTasks(parts: Parts, execution: Execution, tasks: readonly AdapterTask[]): Promise<void> {
+  const id = idOfExecution(execution);
+  const now = parts.clock.now();
+  await Promise.all(tasks.map(task => parts.queue.enqueue(adapterQueueTask(execution.distributor, id, task, now))));
+}
+
+function checkedOutcome(outcome: RunOutcome): Omit<Launched, 'tasks'> {
+  const { token, status, timeToStartMs, timeToRunMs, timeToStopMs, pollAfterMs } = outcome;
+  if (typeof token !== 'string' || token === '' || token.length > MAX_TOKEN_CHARACTERS) {
+    throw new Error('the adapter gave no usable token');
+  }
+  const positive = { start: timeToStartMs, run: timeToRunMs, stop: timeToStopMs };
+  return {
+    token,
+    status: status === undefined ? pending() : normalizeStatus(status),
+    timeoutsMs: Object.fromEntries(Object.entries(positive).filter(([, ms]) => ms !== undefined && ms > 0)),
+    ...(pollAfterMs !== undefined && pollAfterMs > 0 && { pollAfterMs }),
+  };
+}

@@ -1,0 +1,68 @@
+import { isTransient, messageOf } from '../core/errors.ts';
+import { SHARDS } from '../core/ids.ts';
+import type { DueDocument } from '../core/ports.ts';
+import type { Parts } from './parts.ts';
+import { wakeTask } from './wake-task.ts';
+
+/** A wake-up is enqueued once per document, revision and window: a slow queue is not filled twice with the same. */
+const NAME_WINDOW_MS = 10 * 60_000;
+const PAGE_SIZE = 250;
+/** Stops well before the caller's own time-out; the next sweep starts at another shard. */
+const TIME_BUDGET_MS = 45_000;
+
+export interface Swept {
+  /** Documents found due and handed to the queue. */
+  due: number;
+  /** Whether everything that is due was seen. */
+  complete: boolean;
+}
+
+/** The sure path: finds every document whose `wakeAt` has passed and enqueues its wake-up. Writes nothing itself. */
+export async function sweep(parts: Parts): Promise<Swept> {
+  const startedAt = parts.clock.now();
+  const firstShard = Math.floor(parts.random.fraction() * SHARDS);
+  const isOver = () => parts.clock.now() - startedAt > TIME_BUDGET_MS;
+  let due = 0;
+  let complete = true;
+  for (const kind of ['execution', 'attempt'] as const) {
+    for (let i = 0; i < SHARDS; i++) {
+      const shard = (firstShard + i) % SHARDS;
+      const swept = await sweepShard(parts, kind, shard, startedAt, isOver);
+      due += swept.due;
+      complete &&= swept.complete;
+    }
+  }
+  if (due > 0 || !complete) parts.log.info('swept', { due, complete });
+  return { due, complete };
+}
+
+/** One shard that cannot be read must not keep the others from being swept. */
+async function sweepShard(
+  parts: Parts,
+  kind: 'attempt' | 'execution',
+  shard: number,
+  now: number,
+  isOver: () => boolean,
+): Promise<Swept> {
+  let due = 0;
+  try {
+    for (let after: string | undefined; ; ) {
+      if (isOver()) return { due, complete: false };
+      const page = await parts.store.due(kind, shard, now, PAGE_SIZE, after);
+      await Promise.all(page.items.map(item => parts.queue.enqueue(sweepTask(item, now))));
+      due += page.items.length;
+      if (page.next === undefined) return { due, complete: true };
+      after = page.next;
+    }
+  } catch (error) {
+    const severity = isTransient(error) ? 'warn' : 'error';
+    parts.log[severity]('a shard could not be swept', { kind, shard, error: messageOf(error) });
+    return { due, complete: false };
+  }
+}
+
+function sweepTask({ id, revision }: DueDocument, now: number): ReturnType<typeof wakeTask> {
+  // Names are spread by a hash in front, as Cloud Tasks asks for; ids begin with one. `|` is not allowed in a name.
+  const name = `${id.replaceAll('|', '-')}-${revision}-${Math.floor(now / NAME_WINDOW_MS)}`;
+  return wakeTask({ id, revision, owed: 'wake', name });
+}

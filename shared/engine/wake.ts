@@ -1,0 +1,87 @@
+import type { Docs } from '../core/decide/decision.ts';
+import { decideWake } from '../core/decide/wake.ts';
+import { InvalidArgument, isTransient, messageOf, TransientError } from '../core/errors.ts';
+import { type Claim, isLive } from '../core/execution.ts';
+import { type AttemptId, type ExecutionId, parseAttemptId, parseExecutionId } from '../core/ids.ts';
+import { performCancel } from './cancel.ts';
+import { loadDocs, loadDocsOf } from './load.ts';
+import { applyEvent, type Snapshot } from './loop.ts';
+import type { Parts } from './parts.ts';
+import { performPoll } from './poll.ts';
+import { enqueueTasks, launch, performRun } from './run.ts';
+import type { Wake } from './wake-task.ts';
+
+/** When a document whose decision throws is looked at again. */
+const POISON_DELAY_MS = 60 * 60_000;
+
+/**
+ * Something is owed to a document. What it is, the document says, not the task. Resolves with what was done, for the log.
+ * A document that cannot be read or decided on is put off, so that it blocks nobody.
+ */
+export async function wake(parts: Parts, { id, revision }: Wake): Promise<string> {
+  const target = parseTarget(id);
+  if (target === undefined) return 'not an id';
+  try {
+    return target.kind === 'attempt'
+      ? await launch(parts, target.id, revision)
+      : await wakeExecution(parts, target.id, revision);
+  } catch (error) {
+    if (error instanceof TransientError || isTransient(error)) throw error;
+    parts.log.error('a document cannot be processed; it is looked at again in an hour', {
+      id,
+      error: messageOf(error),
+    });
+    await parts.store.postpone(target.kind, id, parts.clock.now() + POISON_DELAY_MS);
+    return 'postponed';
+  }
+}
+
+type Target = { kind: 'attempt'; id: AttemptId } | { kind: 'execution'; id: ExecutionId };
+
+function parseTarget(id: string): Target | undefined {
+  try {
+    if (id.split('|').length === 2) {
+      parseAttemptId(id);
+      return { kind: 'attempt', id: id as AttemptId };
+    }
+    parseExecutionId(id);
+    return { kind: 'execution', id: id as ExecutionId };
+  } catch (error) {
+    if (error instanceof InvalidArgument) return undefined;
+    throw error;
+  }
+}
+
+async function wakeExecution(parts: Parts, id: ExecutionId, revision: number): Promise<string> {
+  const first = await loadDocs(parts, id);
+  if (first === undefined) return 'unknown execution';
+  const { execution } = first.docs;
+  const outbox = isLive(execution) && execution.launch.state === 'launched' ? execution.launch.outbox : undefined;
+  if (outbox !== undefined && outbox.nextAt <= parts.clock.now() && execution.revision === revision) {
+    // Before the commit that forgets them: a task twice is harmless, a task lost is not.
+    await enqueueTasks(parts, execution, outbox.tasks);
+  }
+  const outcome = await applyEvent(
+    parts,
+    () => loadDocsOf(parts, id),
+    (docs, context) => decideWake(docs, { revision }, context),
+    first,
+  );
+  if (outcome.kind === 'ignored') return outcome.reason;
+  const { call, abandoned } = outcome.answer;
+  if (abandoned !== undefined) {
+    parts.log.error('a job could not be stopped and is given up on', { execution: id, token: abandoned });
+  }
+  if (call === undefined) return 'moved';
+  await PERFORM[call.call](parts, outcome, call);
+  return call.call;
+}
+
+type Perform = (parts: Parts, claimed: Snapshot<Docs>, claim: Claim) => Promise<void>;
+
+const PERFORM: Record<Claim['call'], Perform> = {
+  run: performRun,
+  poll: performPoll,
+  confirm: performPoll,
+  cancel: performCancel,
+};
