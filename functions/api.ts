@@ -72,7 +72,7 @@ async function wait(engine: Engine, { params, query, signal }: Call) {
   const timeoutMs = parseDuration(query.get('timeout') ?? DEFAULT_WAIT, 'timeout');
   const attempt = positive(params.attempt ?? '', 'attempt');
   return ok(
-    attemptView(await engine.waitForAttempt(questOf(params), attempt, Math.min(timeoutMs, LONGEST_WAIT_MS), signal)),
+    attemptView(await engine.waitForAttempt(questOf(params), attempt, Math.min(timeoutMs, LONGEST_WAIT_MS), signal())),
   );
 }
 

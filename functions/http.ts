@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError, InvalidArgument } from '../shared/core/errors.ts';
+import { isJsonObject, type JsonObject, parseJson } from '../shared/core/json.ts';
 import type { Log } from '../shared/core/ports.ts';
 import { readBody } from './body.ts';
 import { errorReply } from './respond.ts';
@@ -14,10 +15,10 @@ export interface Call {
   headers: IncomingMessage['headers'];
   /** The body as text; '' when there is none. */
   text: string;
-  /** The body as JSON. Throws InvalidArgument. */
-  json(): unknown;
-  /** Aborts when the caller has gone away. */
-  signal: AbortSignal;
+  /** The body as a JSON object. Throws InvalidArgument. */
+  json(): JsonObject;
+  /** A signal that aborts when the caller has gone away. Made on demand, since few need it. */
+  signal(): AbortSignal;
 }
 
 export interface Reply {
@@ -50,7 +51,7 @@ export function ok(body: unknown): Reply {
 export function serveRoutes(routes: readonly Route[], { log, local }: ServeOptions): HttpFunction {
   const table = routes.map(route => ({ route, pattern: compile(route.path) }));
 
-  async function answer(request: IncomingMessage, signal: AbortSignal): Promise<Reply> {
+  async function answer(request: IncomingMessage, signal: Call['signal']): Promise<Reply> {
     if (local) refuseForeign(request);
     const { pathname, query } = splitUrl(request.url ?? '/');
     const matches = table.flatMap(({ route, pattern }) => {
@@ -70,17 +71,15 @@ export function serveRoutes(routes: readonly Route[], { log, local }: ServeOptio
       query,
       headers: request.headers,
       text,
-      json: () => parseBody(text),
+      json: () => parseObject(text),
       signal,
     });
   }
 
   return async (request, response) => {
-    const gone = new AbortController();
-    response.once('close', () => gone.abort());
     let reply: Reply;
     try {
-      reply = await answer(request, gone.signal);
+      reply = await answer(request, () => untilClosed(response));
     } catch (error) {
       reply = errorReply(error, log);
     }
@@ -91,6 +90,13 @@ export function serveRoutes(routes: readonly Route[], { log, local }: ServeOptio
     response.writeHead(reply.status, { 'content-type': 'application/json', 'content-length': body.length, ...close });
     response.end(body);
   };
+}
+
+function untilClosed(response: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  if (response.destroyed) gone.abort();
+  else response.once('close', () => gone.abort());
+  return gone.signal;
 }
 
 /** The token of `Authorization: Bearer <token>`. Throws UNAUTHENTICATED. */
@@ -119,13 +125,11 @@ function decodeParams(params: Record<string, string>): Record<string, string> {
   }
 }
 
-function parseBody(text: string): unknown {
-  if (text === '') throw new InvalidArgument('body', 'must be a JSON object');
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new InvalidArgument('body', 'is not valid JSON');
-  }
+function parseObject(text: string): JsonObject {
+  const value = parseJson(text);
+  if (value === undefined && text !== '') throw new InvalidArgument('body', 'is not valid JSON');
+  if (!isJsonObject(value)) throw new InvalidArgument('body', 'must be a JSON object');
+  return value;
 }
 
 const LOOPBACK = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/i;

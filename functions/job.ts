@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { InvalidArgument } from '../shared/core/errors.ts';
+import { parseJson } from '../shared/core/json.ts';
 import { parseWith } from '../shared/core/validation.ts';
 import { dataSchema } from '../shared/core/result.ts';
 import type { Engine } from '../shared/engine/engine.ts';
@@ -40,7 +42,7 @@ export function createJob(engine: Engine, options: ServeOptions): HttpFunction {
 
 async function notify(engine: Engine, call: Call) {
   const authToken = bearerToken(call);
-  call.json();
+  if (parseJson(call.text) === undefined) throw new InvalidArgument('body', 'is not valid JSON');
   await engine.publishNotification(executionOf(call.params), authToken, call.text);
   return { status: 202, body: {} };
 }

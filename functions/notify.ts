@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseJson } from '../shared/core/json.ts';
 import type { Engine } from '../shared/engine/engine.ts';
 import { type HttpFunction, ok, type ServeOptions, serveRoutes } from './http.ts';
 
@@ -22,12 +23,12 @@ export function createNotify(engine: Engine, options: ServeOptions): HttpFunctio
         path: '/',
         maxBodyBytes: MAX_PUSH_BYTES,
         async handle({ text }) {
-          const push = parsePush(text);
-          if (push === undefined) {
+          const push = pushSchema.safeParse(parseJson(text));
+          if (!push.success) {
             options.log.warn('a notification was dropped', { reason: 'malformed' });
             return ok({ outcome: 'dropped: malformed' });
           }
-          const { data, attributes } = push.message;
+          const { data, attributes } = push.data.message;
           const message = { data: Buffer.from(data, 'base64').toString('utf8'), attributes };
           return ok({ outcome: await engine.receiveMessage(message) });
         },
@@ -35,12 +36,4 @@ export function createNotify(engine: Engine, options: ServeOptions): HttpFunctio
     ],
     options,
   );
-}
-
-function parsePush(text: string): z.infer<typeof pushSchema> | undefined {
-  try {
-    return pushSchema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
 }

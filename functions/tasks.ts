@@ -1,3 +1,4 @@
+import { parseJson } from '../shared/core/json.ts';
 import type { Engine } from '../shared/engine/engine.ts';
 import { adapterTaskSchema } from '../shared/engine/adapter-task.ts';
 import { wakeSchema } from '../shared/engine/wake-task.ts';
@@ -11,13 +12,13 @@ export function createTasks(engine: Engine, options: ServeOptions): HttpFunction
   const { log } = options;
 
   async function wake(call: Call) {
-    const parsed = wakeSchema.safeParse(call.json());
+    const parsed = wakeSchema.safeParse(parseJson(call.text));
     if (!parsed.success) return dropped();
     return ok({ outcome: await engine.wake(parsed.data) });
   }
 
   async function adapterTask(call: Call) {
-    const parsed = adapterTaskSchema.safeParse(call.json());
+    const parsed = adapterTaskSchema.safeParse(parseJson(call.text));
     if (!parsed.success) return dropped();
     const retryCount = Number(call.headers['x-cloudtasks-taskretrycount'] ?? 0);
     return ok({ outcome: await engine.handleAdapterTask(call.params.name ?? '', parsed.data, retryCount) });

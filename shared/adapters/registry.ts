@@ -18,11 +18,11 @@ const DEFAULT_POLL_INTERVAL_MS = parseDuration('600s');
 export type Types = ReadonlyMap<string, DistributorType>;
 
 /** The registry table: every type that this deployment can run. Throws on a duplicate. */
-export function typeTable(types: readonly DistributorType<never>[]): Types {
+export function typeTable(types: readonly DistributorType[]): Types {
   const table = new Map<string, DistributorType>();
   for (const type of types) {
     if (table.has(type.type)) throw new Error(`duplicate distributor type "${type.type}"`);
-    table.set(type.type, type as unknown as DistributorType);
+    table.set(type.type, type);
   }
   return table;
 }
@@ -64,7 +64,7 @@ export function createRegistry(options: {
       return { ...settings(desc, {}), distributor: unknown, mode: desc.meta.mode ?? 'unattended' };
     }
     return {
-      ...settings(desc, distributor.config as CommonConfig),
+      ...settings(desc, distributor.config),
       distributor,
       mode: desc.meta.mode ?? type.modes[0],
     };

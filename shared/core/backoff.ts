@@ -8,8 +8,8 @@ export const STOP_BACKOFF: Backoff = { initialMs: 1000, multiplier: 2, maxMs: 60
 
 /** The un-jittered delay in milliseconds before try `tries + 1`, when `tries` (≥ 1) have failed. */
 export function backoffCeiling({ initialMs, multiplier, maxMs }: Backoff, tries: number): number {
-  // Large exponents overflow to Infinity, which min() brings back to the maximum.
-  return Math.min(maxMs, initialMs * multiplier ** (Math.max(tries, 1) - 1));
+  // Large exponents overflow to Infinity, and 0 × Infinity is not a number.
+  return Math.min(maxMs, initialMs * Math.min(multiplier ** (Math.max(tries, 1) - 1), Number.MAX_VALUE));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import type { ExecutionId } from './ids.ts';
 import { parseJson, sha256 } from './json.ts';
 
@@ -11,9 +11,18 @@ export interface Keyring {
 /** The purpose is part of what is signed: a token for one thing is worth nothing for another. */
 type Purpose = 'activation' | 'notification';
 
+/** Key objects are made once: to make one of the bytes at each signature cost more than the signature. */
+const keyObjects = new WeakMap<Uint8Array, KeyObject>();
+
+function keyObject(bytes: Uint8Array): KeyObject {
+  const known = keyObjects.get(bytes) ?? createSecretKey(bytes);
+  keyObjects.set(bytes, known);
+  return known;
+}
+
 function mac(keyring: Keyring, keyId: string, purpose: Purpose, content: string): Buffer | undefined {
   const key = Object.hasOwn(keyring.keys, keyId) ? keyring.keys[keyId] : undefined;
-  return key && createHmac('sha256', key).update(`${purpose}\n${content}`).digest();
+  return key && createHmac('sha256', keyObject(key)).update(`${purpose}\n${content}`).digest();
 }
 
 export interface ExecutionSecret {

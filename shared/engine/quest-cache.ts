@@ -10,6 +10,8 @@ export interface QuestCache {
 
 /** In characters of JSON; a description may have half a million. */
 const MAX_CHARACTERS = 8 * 1024 * 1024;
+/** What an entry weighs besides: a hundred thousand small ones would take far more than their text. */
+const ENTRY_CHARACTERS = 1024;
 
 export function createQuestCache(store: Store): QuestCache {
   const quests = new Map<QuestId, { quest: Quest; characters: number }>();
@@ -17,7 +19,7 @@ export function createQuestCache(store: Store): QuestCache {
 
   function remember(quest: Quest): void {
     if (quests.has(quest.id)) return;
-    const entry = { quest, characters: JSON.stringify(quest.desc).length };
+    const entry = { quest, characters: ENTRY_CHARACTERS + JSON.stringify(quest.desc).length };
     quests.set(quest.id, entry);
     characters += entry.characters;
     for (const [id, oldest] of quests) {

@@ -89,6 +89,6 @@ export async function waitForAttempt(
       await parts.store.changed(id, version, stop);
     }
   } finally {
-    done.abort();
+    done.abort('done');
   }
 }

@@ -12,8 +12,14 @@ export function decideKeep(
   { now }: Context,
 ): Decision {
   if (!isLive(execution) || execution.launch.state !== 'owed') return ignored('not waiting for its token');
-  const kept = newest([...(execution.kept ?? []), message]);
+  const others = (execution.kept ?? []).filter(kept => !isSame(kept, message));
+  const kept = newest([...others, message]);
   return commit({ execution: reviseExecution(execution, { ...execution, kept }, now) });
+}
+
+/** The same notification may be delivered twice, or this decision be made twice; it must not drive out another. */
+function isSame(a: TopicMessage, b: TopicMessage): boolean {
+  return a.data === b.data && JSON.stringify(a.attributes) === JSON.stringify(b.attributes);
 }
 
 /** Drops the oldest; the poll that follows the launch makes up for what is lost. */

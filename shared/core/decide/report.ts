@@ -99,7 +99,7 @@ export function decidePollRecorded(
   if (execution.state === 'STOPPING') {
     const asked: LiveExecution = { ...execution, lastErrorFinal: missing };
     if (asked.asked >= ASKS_AT_DEADLINE.STOPPING) return endOverdue({ ...docs, execution: asked }, context);
-    const waiting = { ...asked, poll: { ...asked.poll, nextAt: undefined } };
+    const waiting = { ...asked, poll: { ...asked.poll, nextAt: pokedAt(asked, claim) } };
     return commit({ execution: reviseExecution(execution, waiting, context.now) });
   }
   if (missing) {
@@ -107,14 +107,19 @@ export function decidePollRecorded(
     return commit(endExecution(live, { result: abnormal('MISSING', reason), reported: false }, context));
   }
   if (execution.asked >= ASKS_AT_DEADLINE[execution.state]) return endOverdue(live, context);
-  return commit({ execution: reviseExecution(execution, fruitless(execution, context.now), context.now) });
+  return commit({ execution: reviseExecution(execution, fruitless(execution, claim, context.now), context.now) });
 }
 
-function fruitless(execution: LiveExecution, now: number): LiveExecution {
+/** A poll that was asked for while this one was under way is still due: this one perhaps came too early. */
+function pokedAt({ poll }: LiveExecution, claim: Claim): number | undefined {
+  return poll.nextAt === claim.untilAt ? undefined : poll.nextAt;
+}
+
+function fruitless(execution: LiveExecution, claim: Claim, now: number): LiveExecution {
   const { poll } = execution;
   const times = poll.fruitless + 1;
   const delayMs = Math.max(poll.intervalMs, Math.min(poll.intervalMs * 2 ** times, LONGEST_POLL_MS));
-  return { ...execution, poll: { ...poll, fruitless: times, nextAt: now + delayMs } };
+  return { ...execution, poll: { ...poll, fruitless: times, nextAt: pokedAt(execution, claim) ?? now + delayMs } };
 }
 
 /** The phase is over its time and the executor, asked once more, had nothing to say that ends it. */

@@ -15,7 +15,7 @@ import { abnormal, type TaskStatus } from '../result.ts';
 import { type Context, commit, type Decision, type Docs, ignored, reviseExecution } from './decision.ts';
 import { endExecution, unwantedJob } from './end.ts';
 import { applyStatus } from './report.ts';
-import { reviseEnded, withLateOutcome } from './stop.ts';
+import { notStopped, reviseEnded, withLateOutcome } from './stop.ts';
 
 /** `run`'s answer as the engine hands it on: checked, and with the tasks that were enqueued meanwhile. */
 export interface Launched {
@@ -82,15 +82,17 @@ function recordLaunch(
     ...execution,
     timeoutsMs,
     launch: { state: 'launched', token, at: now, outbox },
-    poll: { ...execution.poll, intervalMs, nextAt: execution.state === 'STOPPING' ? undefined : now + firstPollMs },
+    poll: { ...execution.poll, intervalMs },
     kept: undefined,
     deadlineAt: rebasedDeadline(execution, timeoutsMs),
   };
   const moved = applyStatus({ ...docs, execution: launched }, status, context);
-  if (moved === undefined) {
-    return commit({ execution: reviseExecution(execution, launched, now) }, { tasks, notifications });
-  }
-  return commit(moved, isLive(moved.execution) ? { tasks, notifications } : NOTHING);
+  const next = moved?.execution ?? launched;
+  if (!isLive(next)) return commit({ ...moved, execution: next }, NOTHING);
+  // One that is STOPPING is asked at its deadline.
+  const isPolled = next.state !== 'STOPPING' || notifications.length > 0;
+  const polled: LiveExecution = { ...next, poll: { ...next.poll, nextAt: isPolled ? now + firstPollMs : undefined } };
+  return commit({ execution: reviseExecution(execution, polled, now) }, { tasks, notifications });
 }
 
 /** A time-out from `run`'s answer counts from when the phase was entered, like the one it replaces. */
@@ -102,7 +104,10 @@ function rebasedDeadline(execution: LiveExecution, timeoutsMs: Execution['timeou
 
 function runFailed(docs: Live, error: CallError, context: Context): Decision<AfterLaunch> {
   const { execution } = docs;
-  if (execution.launch.state !== 'owed') return ignored('already launched');
+  if (execution.launch.state !== 'owed') {
+    // Another call of `run` was recorded meanwhile: only the claim is given back.
+    return commit({ execution: reviseExecution(execution, { ...execution, claim: undefined }, context.now) }, NOTHING);
+  }
   const { tries } = execution.launch;
   if (!error.transient) {
     const result = abnormal('REJECTED', error.message);
@@ -135,16 +140,13 @@ function recordLateLaunch(docs: Ended, { token, status }: Launched, context: Con
   return commit(reviseEnded(docs, launched, context), NOTHING);
 }
 
-/** Running again only to learn the token failed: for good means that there is no job. */
+/** Running again only to learn the token failed: for good means that there is no job, unless nobody was asked. */
 function lateRunFailed(docs: Ended, error: CallError, context: Context): Decision<AfterLaunch> {
   const { execution } = docs;
+  const noJob = !error.transient && error.adapterGone !== true;
   const unwanted = (execution.unwanted ?? [])
-    .filter(job => job.token !== undefined || error.transient)
-    .map(job =>
-      job.token === undefined
-        ? { ...job, nextAt: context.now + equalJitter(CALL_BACKOFF, job.tries, context.random) }
-        : job,
-    );
+    .filter(job => job.token !== undefined || !noJob)
+    .map(job => (job.need === 'learn' ? notStopped(job, error, context) : job));
   return commit(reviseEnded(docs, { ...execution, claim: undefined, unwanted }, context), NOTHING);
 }
 

@@ -38,7 +38,7 @@ export function decideCancelRecorded(
     if (outcome.error.tokenRequired === true && job.token === undefined) {
       return { ...job, need: 'learn', nextAt: context.now };
     }
-    return { ...retried(job, context, outcome.error.retryAfterMs), failedCancels: job.failedCancels + 1 };
+    return notStopped(job, outcome.error, context);
   });
 }
 
@@ -51,7 +51,9 @@ export function decideConfirmRecorded(
   const { execution } = docs;
   if (!isClaim(execution.claim, claim)) return ignored('claim has lapsed');
   const gone =
-    'error' in outcome ? !outcome.error.transient && isSettled(execution, context.now) : outcome.state === 'finished';
+    'error' in outcome
+      ? !outcome.error.transient && outcome.error.adapterGone !== true && isSettled(execution, context.now)
+      : outcome.state === 'finished';
   const isMain = claim.token === tokenOf(execution);
   const informed =
     isMain && !('error' in outcome) && !isLive(execution) ? withLateOutcome(execution, outcome) : execution;
@@ -60,6 +62,11 @@ export function decideConfirmRecorded(
     const waiting = retried(job, context, 'error' in outcome ? outcome.error.retryAfterMs : undefined);
     return waiting.tries % CANCEL_AGAIN_EVERY === 0 ? { ...waiting, need: 'cancel' } : waiting;
   });
+}
+
+/** Stopping a job failed, or learning the token that it takes. */
+export function notStopped(job: UnwantedJob, { retryAfterMs }: CallError, context: Context): UnwantedJob {
+  return { ...retried(job, context, retryAfterMs), failedCancels: job.failedCancels + 1 };
 }
 
 function retried(job: UnwantedJob, { now, random }: Context, retryAfterMs = 0): UnwantedJob {

@@ -1,0 +1,14 @@
+import type { Page } from '../core/ports.ts';
+
+/** The page of `rows`, which were asked for with one more than its size, so as to know whether another follows. */
+export function pageOf<Row, Item>(
+  rows: readonly Row[],
+  size: number,
+  itemOf: (row: Row) => Item,
+  cursorOf: (last: Row) => string,
+): Page<Item> {
+  const shown = rows.slice(0, size);
+  const last = shown.at(-1);
+  const items = shown.map(itemOf);
+  return rows.length > size && last !== undefined ? { items, next: cursorOf(last) } : { items };
+}

@@ -1,0 +1,183 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { TransientError } from '../../shared/core/errors.ts';
+import { attemptId, executionId } from '../../shared/core/ids.ts';
+import { type Database, openDatabase } from '../../shared/embedded/database.ts';
+import { createQueue } from '../../shared/embedded/queue.ts';
+import { createStore } from '../../shared/embedded/store.ts';
+import { questFixture } from '../support/documents.ts';
+import { createInbox } from '../support/inbox.ts';
+import { databasePath, fastDelivery, freshDatabase } from '../support/sqlite.ts';
+
+const WRITER = fileURLToPath(new URL('../support/write-until-killed.ts', import.meta.url));
+
+function spawnWriter(path: string) {
+  const child = spawn(process.execPath, [WRITER, path], { stdio: ['ignore', 'pipe', 'pipe'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return child;
+}
+
+/** Kills it -9 after so many acknowledged writes; resolves with the numbers of all that were. */
+async function killAfter(child: ChildProcess, writes: number): Promise<number[]> {
+  const acknowledged: number[] = [];
+  for await (const line of createInterface({ input: child.stdout! })) {
+    acknowledged.push(Number(line));
+    if (acknowledged.length === writes) child.kill('SIGKILL');
+  }
+  return acknowledged;
+}
+
+describe('opening', () => {
+  test('is refused while the file is open in this process', () => {
+    const path = databasePath();
+    freshDatabase(path);
+    expect(() => openDatabase(path)).toThrow(`${path} is in use by another process`);
+  });
+
+  test('is refused while another process has the file open, and allowed once that was killed', async () => {
+    const path = databasePath();
+    const child = spawnWriter(path);
+    await once(child.stdout, 'data');
+    expect(() => openDatabase(path)).toThrow(`${path} is in use by another process`);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    freshDatabase(path);
+  });
+
+  test('is refused when the file has the version of a newer program', () => {
+    const path = databasePath();
+    const database = freshDatabase(path);
+    database.prepare('PRAGMA user_version = 99').run();
+    database.close();
+    expect(() => openDatabase(path)).toThrow(`${path} has version 99; this program reads version 1`);
+  });
+
+  test('is refused when the file is no database, which stays as it is', () => {
+    const path = databasePath();
+    writeFileSync(path, 'something else entirely, and long enough to be looked at'.repeat(20));
+    expect(() => openDatabase(path)).toThrow(/not a database/);
+  });
+
+  test('makes the folder', () => {
+    freshDatabase(databasePath().replace('test.sqlite', 'a/b/test.sqlite'));
+  });
+});
+
+describe('the group commit', () => {
+  function openWithNotes(): Database & { notes(): string[]; write(text: string): void } {
+    const database = freshDatabase();
+    database.prepare('CREATE TABLE notes (text TEXT)').run();
+    const select = database.prepare('SELECT text FROM notes');
+    const insert = database.prepare('INSERT INTO notes VALUES (?)');
+    return {
+      ...database,
+      notes: () => (select.all() as { text: string }[]).map(({ text }) => text),
+      write: text => void insert.run(text),
+    };
+  }
+
+  test('undoes only the writes of the caller that failed', async () => {
+    const { transact, write, notes } = openWithNotes();
+    const mistake = new Error('changed my mind');
+    const outcomes = await Promise.allSettled([
+      transact(() => write('before')),
+      transact(() => {
+        write('undone');
+        throw mistake;
+      }),
+      transact(() => write('after')),
+    ]);
+    expect(outcomes.map(outcome => (outcome.status === 'rejected' ? outcome.reason : 'done'))).toEqual([
+      'done',
+      mistake,
+      'done',
+    ]);
+    expect(notes()).toEqual(['before', 'after']);
+  });
+
+  test('gives each caller what its work returned', async () => {
+    const { transact } = openWithNotes();
+    expect(await Promise.all([transact(() => 'one'), transact(() => undefined), transact(() => 3)])).toEqual([
+      'one',
+      undefined,
+      3,
+    ]);
+  });
+
+  test('shows nothing before it is committed', async () => {
+    const { transact, write, notes } = openWithNotes();
+    const writing = transact(() => write('one'));
+    expect(notes()).toEqual([]);
+    await writing;
+    expect(notes()).toEqual(['one']);
+  });
+
+  test('fails for all as a transient error when the commit itself fails, and works again after that', async () => {
+    const { transact, write, notes, prepare } = openWithNotes();
+    prepare('CREATE TABLE parents (id INTEGER PRIMARY KEY)').run();
+    // Looked at by COMMIT only.
+    prepare('CREATE TABLE children (parent REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)').run();
+    const orphan = prepare('INSERT INTO children VALUES (1)');
+    const outcomes = await Promise.allSettled([transact(() => write('one')), transact(() => orphan.run())]);
+    for (const outcome of outcomes)
+      expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(TransientError) });
+    expect(notes()).toEqual([]);
+    await transact(() => write('two'));
+    expect(notes()).toEqual(['two']);
+  });
+
+  test('a full disk is a transient error, and works again once there is room', async () => {
+    const { transact, write, notes, prepare } = openWithNotes();
+    const { page_count: pages } = prepare('PRAGMA page_count').get() as { page_count: number };
+    prepare(`PRAGMA max_page_count = ${pages}`).get();
+    const large = 'x'.repeat(1_000_000);
+    await expect(transact(() => write(large))).rejects.toThrow(TransientError);
+    expect(notes()).toEqual([]);
+    prepare(`PRAGMA max_page_count = ${pages + 1000}`).get();
+    await transact(() => write(large));
+    expect(notes()).toEqual([large]);
+  });
+
+  test('closing commits what is pending; afterwards nothing is accepted', async () => {
+    const path = databasePath();
+    const database = freshDatabase(path);
+    const store = createStore(database);
+    const quest = questFixture();
+    const committing = store.commit([{ kind: 'quest', doc: quest }]);
+    database.close();
+    await committing;
+    await expect(database.transact(() => 1)).rejects.toThrow(TransientError);
+    expect((await createStore(freshDatabase(path)).get('quest', quest.id))?.doc).toEqual(quest);
+  });
+});
+
+test('what was acknowledged before a kill -9 is there afterwards, and nothing by half', async () => {
+  const path = databasePath();
+  const acknowledged = await killAfter(spawnWriter(path), 500);
+  expect(acknowledged.length).toBeGreaterThanOrEqual(500);
+
+  const database = freshDatabase(path);
+  const store = createStore(database);
+  const quest = questFixture().id;
+  // A few more may have been committed than could be acknowledged.
+  const isStored = await Promise.all(
+    Array.from({ length: Math.max(...acknowledged) + 100 }, async (_, n) => ({
+      attempt: (await store.get('attempt', attemptId(quest, n))) !== undefined,
+      execution: (await store.get('execution', executionId(quest, n, 1))) !== undefined,
+    })),
+  );
+  for (const n of acknowledged) expect(isStored[n]).toEqual({ attempt: true, execution: true });
+  for (const { attempt, execution } of isStored) expect(execution).toBe(attempt);
+  expect(database.prepare('PRAGMA integrity_check').get()).toEqual({ integrity_check: 'ok' });
+
+  const inbox = createInbox<unknown>();
+  const queue = createQueue(database, { ...fastDelivery(), deliver: async ({ body }) => inbox.add(body.id) });
+  queue.start();
+  const expected = acknowledged.map(n => attemptId(quest, n));
+  await inbox.until(ids => expected.every(id => ids.includes(id)));
+  await queue.stop(5000);
+});

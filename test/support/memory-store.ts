@@ -1,0 +1,154 @@
+import type { z } from 'zod';
+import { attemptSchema, idOfAttempt } from '../../shared/core/attempt.ts';
+import { ConflictError, UnreadableDocument } from '../../shared/core/errors.ts';
+import { executionSchema, idOfExecution } from '../../shared/core/execution.ts';
+import { type AttemptId, executionId, parseAttemptId } from '../../shared/core/ids.ts';
+import type { AdapterDocuments, Documents, DueDocument, Kind, Store, Version, Write } from '../../shared/core/ports.ts';
+import { questSchema } from '../../shared/core/quest.ts';
+import { memoryDocuments } from './services.ts';
+
+type CommitStep = (apply: () => Promise<Version[]>) => Promise<Version[]>;
+
+/** A store in memory, with the semantics of the real ones, whose calls a test can get between. */
+export interface MemoryStore extends Store {
+  /** The next commit that nobody else waits for goes through `step`, which makes it by `apply`, or does not. */
+  onCommit(step: CommitStep): void;
+  /** Runs before the next read of a document of this kind. */
+  beforeGet(kind: Kind, step: () => Promise<unknown>): void;
+  /** Makes a stored document one that cannot be understood. */
+  corrupt(kind: Kind, id: string): void;
+  remove(kind: Kind, id: string): void;
+  /** What is stored as the `wakeAt` to be found by, by id; documents that are owed nothing are left out. */
+  wakeTimes(): Record<string, number>;
+}
+
+const SCHEMAS: { [K in Kind]: z.ZodType<Documents[K]> } = {
+  quest: questSchema,
+  attempt: attemptSchema,
+  execution: executionSchema,
+};
+
+interface Row {
+  text: string;
+  version: Version;
+  shard: number | undefined;
+  wakeAt: number | undefined;
+}
+
+export function createMemoryStore(): MemoryStore {
+  const rows: Record<Kind, Map<string, Row>> = { quest: new Map(), attempt: new Map(), execution: new Map() };
+  const adapterDocuments = new Map<string, AdapterDocuments>();
+  const commitSteps: CommitStep[] = [];
+  const getSteps: { kind: Kind; step: () => Promise<unknown> }[] = [];
+  const waiting: { id: AttemptId; wake: () => void }[] = [];
+  let versions = 0;
+
+  function read<K extends Kind>(kind: K, row: Row): Documents[K] {
+    const parsed = SCHEMAS[kind].safeParse(JSON.parse(row.text));
+    if (!parsed.success) throw new UnreadableDocument(`${kind}: ${parsed.error.issues[0]?.message}`);
+    return parsed.data;
+  }
+
+  function apply(writes: readonly Write[]): Version[] {
+    for (const write of writes) {
+      const { kind, ifVersion } = write;
+      if (rows[kind].get(idOf(write))?.version !== ifVersion) throw new ConflictError(`${kind} was written`);
+    }
+    return writes.map(write => {
+      const { kind, doc } = write;
+      // What does not fit its schema could never be read again.
+      SCHEMAS[kind].parse(JSON.parse(JSON.stringify(doc)));
+      const version = String(++versions) as Version;
+      const { shard, wakeAt } = 'shard' in doc ? doc : { shard: undefined, wakeAt: undefined };
+      rows[kind].set(idOf(write), { text: JSON.stringify(doc), version, shard, wakeAt });
+      if (kind === 'attempt') notify(idOfAttempt(doc));
+      return version;
+    });
+  }
+
+  function notify(id: AttemptId): void {
+    for (const waiter of waiting.filter(other => other.id === id)) {
+      waiting.splice(waiting.indexOf(waiter), 1);
+      waiter.wake();
+    }
+  }
+
+  return {
+    async get(kind, id) {
+      const index = getSteps.findIndex(step => step.kind === kind);
+      if (index >= 0) await getSteps.splice(index, 1)[0]?.step();
+      const row = rows[kind].get(id);
+      return row && { doc: read(kind, row), version: row.version };
+    },
+    async commit(writes) {
+      const step = commitSteps.shift();
+      return step === undefined ? apply(writes) : step(async () => apply(writes));
+    },
+    async due(kind, shard, before, limit, after = '') {
+      const all = [...rows[kind]]
+        .filter(([, row]) => row.shard === shard && row.wakeAt !== undefined && row.wakeAt <= before)
+        .map(([id, row]) => ({ kind, id, revision: revisionOf(row), wakeAt: row.wakeAt! }))
+        .toSorted((a, b) => (cursorOf(a) < cursorOf(b) ? -1 : 1))
+        .filter(item => cursorOf(item) > after);
+      const items = all.slice(0, limit);
+      return all.length > limit ? { items, next: cursorOf(items.at(-1)!) } : { items };
+    },
+    async postpone(kind, id, until) {
+      const row = rows[kind].get(id);
+      if (row) rows[kind].set(id, { ...row, wakeAt: until, version: String(++versions) as Version });
+    },
+    async listAttempts({ state, distributor, pageSize, after = '' }) {
+      const all = [...rows.attempt]
+        .filter(([id]) => id > after)
+        .toSorted(([a], [b]) => (a < b ? -1 : 1))
+        .map(([, row]) => read('attempt', row))
+        .filter(attempt => state === undefined || attempt.state === state)
+        .filter(attempt => distributor === undefined || attempt.distributor === distributor);
+      const items = all.slice(0, pageSize);
+      return all.length > pageSize ? { items, next: idOfAttempt(items.at(-1)!) } : { items };
+    },
+    async listExecutions(id, first, last) {
+      const { quest, attempt } = parseAttemptId(id);
+      const numbers = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+      const found = numbers.map(number => rows.execution.get(executionId(quest, attempt, number)));
+      return found.flatMap(row => (row === undefined ? [] : [read('execution', row)]));
+    },
+    changed(id, version, signal) {
+      if (signal.aborted || rows.attempt.get(id)?.version !== version) return Promise.resolve();
+      return new Promise(wake => {
+        waiting.push({ id, wake });
+        signal.addEventListener('abort', () => wake());
+      });
+    },
+    adapterDocuments(namespace) {
+      const known = adapterDocuments.get(namespace) ?? memoryDocuments();
+      adapterDocuments.set(namespace, known);
+      return known;
+    },
+
+    onCommit: step => void commitSteps.push(step),
+    beforeGet: (kind, step) => void getSteps.push({ kind, step }),
+    corrupt(kind, id) {
+      const row = rows[kind].get(id);
+      if (row) rows[kind].set(id, { ...row, text: '{"schemaVersion":99}' });
+    },
+    remove: (kind, id) => void rows[kind].delete(id),
+    wakeTimes() {
+      const owed = [...rows.attempt, ...rows.execution].filter(([, { wakeAt }]) => wakeAt !== undefined);
+      return Object.fromEntries(owed.map(([id, { wakeAt }]) => [id, wakeAt!]));
+    },
+  };
+}
+
+function idOf(write: Write): string {
+  if (write.kind === 'quest') return write.doc.id;
+  return write.kind === 'attempt' ? idOfAttempt(write.doc) : idOfExecution(write.doc);
+}
+
+function cursorOf({ wakeAt, id }: DueDocument): string {
+  return `${String(wakeAt).padStart(16, '0')} ${id}`;
+}
+
+function revisionOf({ text }: Row): number {
+  return (JSON.parse(text) as { revision?: number }).revision ?? 0;
+}
