@@ -1,6 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage } from 'node:http';
-import { ApiError } from '../shared/core/errors.ts';
+import { ApiError, TransientError } from '../shared/core/errors.ts';
 
 /**
  * Bodies are capped before anything parses them. functions-framework would parse and gunzip up to 1 GiB before our code
@@ -47,7 +47,7 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
       chunks.push(chunk);
     }
   } catch (error) {
-    throw new ApiError('INVALID_ARGUMENT', `body: was cut off (${(error as Error).message})`);
+    throw new TransientError('the body was cut off', { cause: error });
   }
   if (bytes > maxBytes) throw tooLarge(maxBytes);
   return Buffer.concat(chunks).toString('utf8');

@@ -32,6 +32,8 @@ export interface Route {
   path: string;
   /** In bytes; 1 MiB unless given. */
   maxBodyBytes?: number;
+  /** Answers for a body that is too large, for callers that would repeat for days what is refused. */
+  oversized?(): Reply;
   handle(call: Call): Promise<Reply>;
 }
 
@@ -65,7 +67,14 @@ export function serveRoutes(routes: readonly Route[], { log, local }: ServeOptio
       throw new ApiError('METHOD_NOT_ALLOWED', `${pathname} takes ${allowed}, not ${request.method}`);
     }
     const { route } = match;
-    const text = route.method === 'GET' ? '' : await readBody(request, route.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES);
+    let text = '';
+    try {
+      if (route.method !== 'GET') text = await readBody(request, route.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES);
+    } catch (error) {
+      if (route.oversized && error instanceof ApiError && error.status === 'PAYLOAD_TOO_LARGE')
+        return route.oversized();
+      throw error;
+    }
     return route.handle({
       params: decodeParams(match.params),
       query,

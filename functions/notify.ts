@@ -16,18 +16,17 @@ const MAX_PUSH_BYTES = 1024 * 1024;
 
 /** Pub/Sub pushes notifications here. What will never get better is acknowledged all the same, or it would come for days. */
 export function createNotify(engine: Engine, options: ServeOptions): HttpFunction {
+  const malformed = () => ok({ outcome: engine.dropMessage('malformed') });
   return serveRoutes(
     [
       {
         method: 'POST',
         path: '/',
         maxBodyBytes: MAX_PUSH_BYTES,
+        oversized: malformed,
         async handle({ text }) {
           const push = pushSchema.safeParse(parseJson(text));
-          if (!push.success) {
-            options.log.warn('a notification was dropped', { reason: 'malformed' });
-            return ok({ outcome: 'dropped: malformed' });
-          }
+          if (!push.success) return malformed();
           const { data, attributes } = push.data.message;
           const message = { data: Buffer.from(data, 'base64').toString('utf8'), attributes };
           return ok({ outcome: await engine.receiveMessage(message) });

@@ -13,6 +13,8 @@ export interface CallError {
   tokenRequired?: boolean;
   /** The adapter's type, or a config that it understands, is not deployed any more. */
   adapterGone?: boolean;
+  /** `run` answered, but nothing that can be used: there may be a job. */
+  jobPossible?: boolean;
 }
 
 export function claimCall(call: Claim['call'], tries: number, now: number, token?: string): Claim {

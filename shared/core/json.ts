@@ -41,6 +41,11 @@ export function canonicalObject(value: unknown, field: string): string {
   return text;
 }
 
+/** A copy whose keys stand in canonical order: equal values are then written as equal bytes, wherever they were read. */
+export function canonicalCopy<T extends JsonObject>(value: T): T {
+  return JSON.parse(canonicalJson(value)) as T;
+}
+
 /** `JSON.parse` that answers `undefined` instead of throwing. */
 export function parseJson(text: string): JsonValue | undefined {
   try {

@@ -8,6 +8,11 @@ class AdapterGone extends Error {
   override name = 'AdapterGone';
 }
 
+/** What an adapter answered cannot be used; what it began may exist all the same. */
+export class UnusableAnswer extends Error {
+  override name = 'UnusableAnswer';
+}
+
 /** The adapter instance of an execution. Throws AdapterGone when this deployment does not have it any more. */
 export function adapterOf({ registry }: Parts, distributor: PinnedDistributor): Distributor {
   let problem = `distributor type "${distributor.type}" is not deployed`;
@@ -56,5 +61,6 @@ function callError(thrown: unknown): CallError {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(thrown instanceof TokenRequired && { tokenRequired: true }),
     ...(thrown instanceof AdapterGone && { adapterGone: true }),
+    ...(thrown instanceof UnusableAnswer && { jobPossible: true }),
   };
 }

@@ -1,7 +1,7 @@
 import type { TaskDescription } from '../adapters/contract.ts';
 import { type Execution, idOfExecution } from '../core/execution.ts';
 import { executionId } from '../core/ids.ts';
-import type { JsonObject } from '../core/json.ts';
+import { canonicalCopy, type JsonObject } from '../core/json.ts';
 import type { Quest } from '../core/quest.ts';
 import { activationToken, authToken } from '../core/tokens.ts';
 import type { Parts } from './parts.ts';
@@ -16,11 +16,11 @@ export async function describeTask(parts: Parts, execution: Execution, quest: Qu
   const executionUrl = `${jobUrl}/v1/quests/${execution.quest}/attempts/${execution.attempt}/executions/${execution.execution}`;
   const previousState = await loadPreviousState(parts, execution);
   return {
-    quest: structuredClone(quest.desc),
+    quest: canonicalCopy(quest.desc as JsonObject) as Quest['desc'],
     executionId: id,
     executionUrl,
     executionAuth: { executionId: id, activationToken: activationToken(keyring, id, execution.auth) },
-    ...(previousState !== undefined && { previousState }),
+    ...(previousState !== undefined && { previousState: canonicalCopy(previousState) }),
     prepareTopic: () => ({
       topic: topic.name,
       attributes: {

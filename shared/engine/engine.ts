@@ -3,11 +3,12 @@ import type { AttemptId, ExecutionId, QuestId } from '../core/ids.ts';
 import type { AttemptQuery, Page, TopicMessage } from '../core/ports.ts';
 import type { Quest } from '../core/quest.ts';
 import type { ResultData } from '../core/result.ts';
+import { activate } from './activate.ts';
 import { type AdapterQueueTask, handleAdapterTask } from './adapter-task.ts';
 import { cancelAttempt } from './cancel.ts';
 import { type Ensured, ensureGraph } from './ensure.ts';
-import { activate, finish, publishNotification } from './job.ts';
-import { receiveMessage } from './notify.ts';
+import { finish } from './finish.ts';
+import { drop, publishNotification, receiveMessage } from './notify.ts';
 import { assemble, type EngineOptions } from './parts.ts';
 import * as read from './read.ts';
 import { recover } from './recover.ts';
@@ -33,6 +34,8 @@ export interface Engine {
   publishNotification(id: ExecutionId, authToken: string, data: string): Promise<void>;
 
   receiveMessage(message: TopicMessage): Promise<string>;
+  /** Counts and logs a notification that cannot even be parsed. */
+  dropMessage(reason: string): string;
   wake(wake: Wake): Promise<string>;
   handleAdapterTask(distributor: string, task: AdapterQueueTask, retryCount: number): Promise<string>;
   sweep(): Promise<Swept>;
@@ -57,6 +60,7 @@ export function createEngine(options: EngineOptions): Engine {
     finish: (id, call) => finish(parts, id, call),
     publishNotification: (id, authToken, data) => publishNotification(parts, id, authToken, data),
     receiveMessage: message => receiveMessage(parts, message),
+    dropMessage: reason => drop(parts, reason),
     wake: target => wake(parts, target),
     handleAdapterTask: (name, task, retryCount) => handleAdapterTask(parts, name, task, retryCount),
     sweep: () => sweep(parts),

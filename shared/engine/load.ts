@@ -1,7 +1,7 @@
 import { idOfAttempt } from '../core/attempt.ts';
 import type { Docs } from '../core/decide/decision.ts';
 import { UnreadableDocument } from '../core/errors.ts';
-import type { Execution } from '../core/execution.ts';
+import { type Execution, idOfExecution, isLive } from '../core/execution.ts';
 import { attemptId, type ExecutionId, parseExecutionId, type QuestId } from '../core/ids.ts';
 import type { Stored } from '../core/ports.ts';
 import type { Quest } from '../core/quest.ts';
@@ -23,15 +23,37 @@ export async function loadExecution(
   return execution && { docs: { execution: execution.doc }, versions: { execution: execution.version } };
 }
 
+/** As `loadExecution`, for one that is known to exist. */
+export async function loadExecutionOf(parts: Parts, id: ExecutionId): Promise<Snapshot<{ execution: Execution }>> {
+  const found = await loadExecution(parts, id);
+  if (found === undefined) throw new UnreadableDocument(`execution ${id} is gone`);
+  return found;
+}
+
+const MAX_READS = 5;
+
 /** An execution with its attempt and quest: enough for what may end it. */
 export async function loadDocs(parts: Parts, id: ExecutionId): Promise<Snapshot<Docs> | undefined> {
   const { quest, attempt } = parseExecutionId(id);
-  const [execution, owner, desc] = await Promise.all([
-    parts.store.get('execution', id),
-    parts.store.get('attempt', attemptId(quest, attempt)),
-    parts.quests.get(quest),
-  ]);
-  return execution && owner && desc ? snapshotOf(execution, owner, desc) : undefined;
+  for (let reads = 1; ; reads++) {
+    const [execution, owner, desc] = await Promise.all([
+      parts.store.get('execution', id),
+      parts.store.get('attempt', attemptId(quest, attempt)),
+      parts.quests.get(quest),
+    ]);
+    if (!execution) return undefined;
+    if (!owner || !desc) throw new UnreadableDocument(`attempt or quest of execution ${id} is gone`);
+    const snapshot = snapshotOf(execution, owner, desc);
+    if (!isTorn(snapshot.docs) || reads === MAX_READS) return snapshot;
+  }
+}
+
+/**
+ * An attempt is executing exactly while its current execution is live. Of two documents that are read one after the other,
+ * one may show the time before a commit and one the time after it.
+ */
+function isTorn({ execution, attempt }: Docs): boolean {
+  return isLive(execution) !== (attempt.state === 'EXECUTING' && attempt.executions === execution.execution);
 }
 
 /** As `loadDocs`, for an execution that is known to exist. */
@@ -49,7 +71,11 @@ export async function withAttemptAndQuest(
   const id = idOfAttempt(execution);
   const [attempt, quest] = await Promise.all([parts.store.get('attempt', id), loadQuest(parts, execution.quest)]);
   if (attempt === undefined) throw new UnreadableDocument(`attempt ${id} is gone although its executions are there`);
-  return { docs: { execution, attempt: attempt.doc, quest }, versions: { ...versions, attempt: attempt.version } };
+  const whole = {
+    docs: { execution, attempt: attempt.doc, quest },
+    versions: { ...versions, attempt: attempt.version },
+  };
+  return isTorn(whole.docs) ? loadDocsOf(parts, idOfExecution(execution)) : whole;
 }
 
 function snapshotOf(execution: Stored<Execution>, attempt: Stored<Docs['attempt']>, quest: Quest): Snapshot<Docs> {

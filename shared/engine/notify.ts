@@ -1,7 +1,7 @@
 import type { Notification } from '../adapters/contract.ts';
 import { decideKeep, decidePoke } from '../core/decide/notify.ts';
 import { decideReport } from '../core/decide/report.ts';
-import { isTransient, messageOf } from '../core/errors.ts';
+import { ApiError, isTransient, messageOf } from '../core/errors.ts';
 import { type Execution, isLive } from '../core/execution.ts';
 import type { ExecutionId } from '../core/ids.ts';
 import type { TopicMessage } from '../core/ports.ts';
@@ -28,6 +28,18 @@ export async function receiveMessage(parts: Parts, message: TopicMessage): Promi
     { executionId: claims.execution, data: message.data, attributes },
     claims.distributor,
   );
+}
+
+/** An executor that can call a URL but not Pub/Sub: what it says is published like everybody's. */
+export async function publishNotification(
+  parts: Parts,
+  id: ExecutionId,
+  authToken: string,
+  data: string,
+): Promise<void> {
+  const claims = verifyAuthToken(parts.keyring, authToken);
+  if (claims?.execution !== id) throw new ApiError('UNAUTHENTICATED', 'the auth token is not valid for this execution');
+  await parts.topic.publish({ data, attributes: { execution_id: id, auth_token: authToken } });
 }
 
 /** A notification whose sender was checked; `distributor` is the one that it may speak for. */
@@ -93,7 +105,7 @@ function isExpired(execution: Execution, now: number): boolean {
 }
 
 /** What will never get better is acknowledged, counted and logged. */
-function drop(parts: Parts, reason: string, execution?: string): string {
+export function drop(parts: Parts, reason: string, execution?: string): string {
   parts.log.warn('a notification was dropped', {
     reason,
     execution,

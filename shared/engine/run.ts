@@ -12,7 +12,7 @@ import {
 } from '../core/execution.ts';
 import { type AttemptId, executionId, parseAttemptId } from '../core/ids.ts';
 import { normalizeStatus, pending } from '../core/result.ts';
-import { adapterOf, callAdapter } from './call.ts';
+import { adapterOf, callAdapter, UnusableAnswer } from './call.ts';
 import { describeTask } from './describe.ts';
 import { loadDocsOf, loadQuest } from './load.ts';
 import { applyEvent, type Snapshot } from './loop.ts';
@@ -97,16 +97,21 @@ export async function enqueueTasks(parts: Parts, execution: Execution, tasks: re
   await Promise.all(tasks.map(task => parts.queue.enqueue(adapterQueueTask(execution.distributor, id, task, now))));
 }
 
-function checkedOutcome(outcome: RunOutcome): Omit<Launched, 'tasks'> {
-  const { token, status, timeToStartMs, timeToRunMs, timeToStopMs, pollAfterMs } = outcome;
-  if (typeof token !== 'string' || token === '' || token.length > MAX_TOKEN_CHARACTERS) {
-    throw new Error('the adapter gave no usable token');
+function checkedOutcome(outcome: RunOutcome | undefined): Omit<Launched, 'tasks'> {
+  if (typeof outcome?.token !== 'string' || outcome.token === '' || outcome.token.length > MAX_TOKEN_CHARACTERS) {
+    throw new UnusableAnswer('the adapter gave no usable token');
   }
-  const positive = { start: timeToStartMs, run: timeToRunMs, stop: timeToStopMs };
+  const { token, status, timeToStartMs, timeToRunMs, timeToStopMs, pollAfterMs } = outcome;
+  const timeoutsMs = { start: timeToStartMs, run: timeToRunMs, stop: timeToStopMs };
   return {
     token,
     status: status === undefined ? pending() : normalizeStatus(status),
-    timeoutsMs: Object.fromEntries(Object.entries(positive).filter(([, ms]) => ms !== undefined && ms > 0)),
-    ...(pollAfterMs !== undefined && pollAfterMs > 0 && { pollAfterMs }),
+    timeoutsMs: Object.fromEntries(Object.entries(timeoutsMs).filter(([, ms]) => isPositive(ms))),
+    ...(isPositive(pollAfterMs) && { pollAfterMs }),
   };
+}
+
+/** What is not finite cannot be stored. */
+function isPositive(milliseconds: number | undefined): milliseconds is number {
+  return Number.isFinite(milliseconds) && Number(milliseconds) > 0;
 }

@@ -2,7 +2,7 @@ import type { Services } from '../adapters/contract.ts';
 import { InvalidArgument } from '../core/errors.ts';
 import type { AdapterTask, PinnedDistributor } from '../core/execution.ts';
 import { type ExecutionId, shardOf } from '../core/ids.ts';
-import { canonicalJson } from '../core/json.ts';
+import { canonicalJson, type JsonObject } from '../core/json.ts';
 import type { EngineOptions } from './parts.ts';
 
 /** Calls of `run` that are under way, and the tasks that they have enqueued so far. */
@@ -24,10 +24,15 @@ export function servicesFactory(
     secret,
     documents: store.adapterDocuments(distributor.type),
     async enqueueTask({ executionId, payload, delayMs }) {
-      if (Buffer.byteLength(canonicalJson(payload)) > MAX_PAYLOAD_BYTES) {
+      const text = canonicalJson(payload);
+      if (Buffer.byteLength(text) > MAX_PAYLOAD_BYTES) {
         throw new InvalidArgument('payload', `must be at most ${MAX_PAYLOAD_BYTES} bytes of JSON`);
       }
-      const task: AdapterTask = delayMs === undefined ? { payload } : { payload, delayMs };
+      // As it is now, and fit to be stored: the adapter may go on to change its object.
+      const task: AdapterTask = {
+        payload: JSON.parse(text) as JsonObject,
+        ...(delayMs !== undefined && { delayMs: Math.max(0, Math.ceil(delayMs)) }),
+      };
       // Within `run` the token is not recorded yet; a task that ran before that could not be told from a stranger's.
       const outbox = executionId && outboxes.get(executionId);
       if (outbox) outbox.push(task);

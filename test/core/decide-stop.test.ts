@@ -141,7 +141,7 @@ describe('a job that nobody wants any more', () => {
 
 describe('a job whose token is not known', () => {
   const NO_TOKEN = { launch: { state: 'owed', tries: 1, nextAt: CREATED_AT } } as const;
-  const lost = () => timedOut({ token: undefined } as never, NO_TOKEN);
+  const lost = () => timedOut({ token: undefined }, NO_TOKEN);
   const learn = () => cancel(lost(), { error: NEEDS_TOKEN });
 
   function runAgain(docs: Docs, outcome: Parameters<typeof decideRunRecorded>[1]['outcome']): Docs {
@@ -195,7 +195,7 @@ describe('a job whose token is not known', () => {
 
   test('is learnt from a run that was under way when the execution ended', () => {
     const underWay = { call: 'run', at: CREATED_AT, untilAt: CREATED_AT + 61_000 } as const;
-    const docs = timedOut({ token: undefined } as never, { ...NO_TOKEN, claim: underWay, wakeAt: underWay.untilAt });
+    const docs = timedOut({ token: undefined }, { ...NO_TOKEN, claim: underWay, wakeAt: underWay.untilAt });
     const event = { claim: underWay, outcome: launched(running()) };
     const next = apply(docs, decideRunRecorded(docs, event, at(500)));
     expect(next.execution.unwanted).toMatchObject([{ token: 'job-9', need: 'cancel', nextAt: CREATED_AT + 500 }]);

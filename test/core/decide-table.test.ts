@@ -272,7 +272,7 @@ const PREVIOUS = [
 test.each(ATTEMPT_STATES.flatMap(state => ['ensure', 'launch', 'rejected launch', 'cancel'].map(e => [state, e])))(
   'attempt %s × %s is decided by the rules',
   (state, event) => {
-    for (const attempt of ATTEMPTS[state!]!) {
+    for (const attempt of ATTEMPTS[state]!) {
       for (const previous of PREVIOUS) {
         const docs = freeze({ quest: questFixture(), attempt, previous });
         const launch = {

@@ -97,6 +97,23 @@ test('a request is sent again when the kept connection turns out to be reset', a
   expect(server.connections()).toBe(2);
 });
 
+test('it is sent again on a new connection, because the other kept ones are likely dead, too', async () => {
+  let resets = 0;
+  const server = await rawServer((socket, connection, request) => {
+    if (connection > 2 || request === 1) {
+      socket.write(OK);
+    } else {
+      resets++;
+      socket.resetAndDestroy();
+    }
+  });
+  const poster = openPoster();
+  await Promise.all([poster.post(server.url, {}), poster.post(server.url, {})]);
+  expect(server.connections()).toBe(2);
+  await poster.post(server.url, {});
+  expect({ connections: server.connections(), resets }).toEqual({ connections: 3, resets: 1 });
+});
+
 test('it is sent again only once', async () => {
   const server = await rawServer((socket, connection, request) => {
     if (connection === 1 && request === 1) socket.write(OK);

@@ -15,12 +15,16 @@ const POSTS = [
 ] as const;
 
 describe.each(SERVED_BY)('bodies, served by %s', servedBy => {
-  test.each(POSTS)('%s refuses a body over 1 MiB, whether or not it says so', async (name, target) => {
+  test.each(POSTS)('%s reads no body over 1 MiB, whether or not it says so', async (name, target) => {
     const { call } = await setUp(servedBy);
-    const tooLarge = errorOf(413, 'PAYLOAD_TOO_LARGE', expect.stringMatching(/^body: larger than \d+ bytes$/));
+    // Pub/Sub would repeat for days a message that is refused, though it never gets smaller.
+    const expected =
+      name === 'notify'
+        ? { status: 200, body: { outcome: 'dropped: malformed' } }
+        : errorOf(413, 'PAYLOAD_TOO_LARGE', expect.stringMatching(/^body: larger than \d+ bytes$/));
     for (const body of [Buffer.alloc(MIB + 1, ' '), Buffer.alloc(20 * MIB, ' ')]) {
-      expect(await call(name, target, { body })).toMatchObject(tooLarge);
-      expect(await call(name, target, { body, chunked: true })).toMatchObject(tooLarge);
+      expect(await call(name, target, { body })).toMatchObject(expected);
+      expect(await call(name, target, { body, chunked: true })).toMatchObject(expected);
     }
   });
 

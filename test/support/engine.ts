@@ -29,6 +29,8 @@ export interface FakeExecutor {
   script: Partial<Distributor>;
   calls: { operation: keyof Distributor; args: unknown[]; config: object }[];
   unexpected: string[];
+  /** The first argument of each call of an operation so far. */
+  argsOf(operation: keyof Distributor): unknown[];
   /** What the adapter got of the system; of the instance that was made last. */
   services(): Services;
 }
@@ -40,6 +42,7 @@ export function fakeExecutor(script: Partial<Distributor>, type = 'fake'): FakeE
     script,
     calls: [],
     unexpected: [],
+    argsOf: operation => executor.calls.filter(made => made.operation === operation).map(({ args }) => args[0]),
     services: () => services!,
     type: {
       type,
@@ -115,16 +118,22 @@ export function createTestEngine({ script = {}, distributors, random = () => 0 }
   let tokens = 0;
   const world = { store, clock, log, tasks, messages, executor } as TestEngine;
 
+  let alive = Symbol('process');
+
   world.restart = ({
     executors = [executor],
     distributors: file = distributors ?? { echo: { type: 'fake' } },
   } = {}) => {
     const types = typeTable(executors.map(({ type }) => type));
     const { http, secret } = fakeServices();
+    const process = Symbol('process');
+    alive = process;
+    const isAlive = () => alive === process;
     world.engine = createEngine({
-      store,
+      store: mortal(store, isAlive),
       queue: {
         async enqueue(task) {
+          if (!isAlive()) return NEVER;
           if (task.name !== undefined && names.has(task.name)) return;
           if (task.name !== undefined) names.add(task.name);
           tasks.push(JSON.parse(JSON.stringify(task)) as QueueTask);
@@ -132,7 +141,7 @@ export function createTestEngine({ script = {}, distributors, random = () => 0 }
       },
       topic: {
         name: 'projects/test/topics/notifications',
-        publish: async message => void messages.push(structuredClone(message)),
+        publish: async message => (isAlive() ? void messages.push(structuredClone(message)) : NEVER),
       },
       clock: { now: clock.now, sleep: (ms, signal) => (ms === 0 ? Promise.resolve() : clock.sleep(ms, signal)) },
       random: { fraction: random, token: () => `nonce-${++tokens}` },
@@ -199,6 +208,19 @@ export function createTestEngine({ script = {}, distributors, random = () => 0 }
   return world;
 }
 
+const NEVER = new Promise<never>(() => {});
+
+/** A port whose calls do not come back once the process that made them is dead. */
+function mortal<Port extends object>(port: Port, isAlive: () => boolean): Port {
+  return new Proxy(port, {
+    get(target, name) {
+      const method = target[name as keyof Port];
+      if (typeof method !== 'function') return method;
+      return (...args: unknown[]) => (isAlive() ? (method.apply(target, args) as unknown) : NEVER);
+    },
+  });
+}
+
 /** The id of an attempt's n-th execution. */
 export function executionOf(id: AttemptId, number = 1): ExecutionId {
   const { quest, attempt } = parseAttemptId(id);
@@ -208,9 +230,4 @@ export function executionOf(id: AttemptId, number = 1): ExecutionId {
 /** An executor that starts a job `job-<execution number>` for every execution, which then goes on. */
 export async function start({ executionId: id }: { executionId: ExecutionId }): Promise<RunOutcome> {
   return { token: `job-${id.split('|')[2]}` };
-}
-
-/** A promise that a test settles itself. */
-export function deferred<T>(): { promise: Promise<T>; resolve(value: T): void; reject(error: unknown): void } {
-  return Promise.withResolvers<T>();
 }

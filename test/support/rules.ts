@@ -54,7 +54,7 @@ const RULES: readonly Rule[] = [
     'a terminal execution keeps its state and result',
     ({ before, after }) =>
       isLive(before.execution) ||
-      isDeepStrictEqual(endOf(before.execution), endOf({ ...before.execution, ...after.execution } as Execution)),
+      isDeepStrictEqual(endOf(before.execution), endOf({ ...before.execution, ...after.execution })),
   ],
   [
     'the first late outcome stays',

@@ -35,9 +35,9 @@ export function decideFinish(
     const halt = execution.state === 'SCHEDULING' ? undefined : execution.halt;
     // The answer to this very call may have been lost.
     if (halt && sameText(halt.tokenHash, tokenHash) && sameText(halt.callHash, callHash)) return ignored('repeated');
-    return refused(notValid());
+    return refused(tokenNotValid());
   }
-  if (execution.tokenHash === undefined || !sameText(execution.tokenHash, tokenHash)) return refused(notValid());
+  if (execution.tokenHash === undefined || !sameText(execution.tokenHash, tokenHash)) return refused(tokenNotValid());
   const { tokenHash: _, ...rest } = execution;
   const stopping: ExecutionIn<'STOPPING'> = {
     ...rest,
@@ -53,6 +53,7 @@ export function decideFinish(
   return commit({ execution: reviseExecution(execution, stopping, now) });
 }
 
-function notValid(): ApiError {
+/** Also for an execution that does not exist: who cannot prove a right learns nothing. */
+export function tokenNotValid(): ApiError {
   return new ApiError('UNAUTHENTICATED', 'the execution token is not valid, or not any more');
 }

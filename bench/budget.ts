@@ -1,0 +1,171 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FUNCTION_NAMES, type FunctionName, wire } from '../functions/wiring.ts';
+import { openServers } from '../local/servers.ts';
+import { parseDistributors } from '../shared/adapters/distributors.ts';
+import { createHttpClient } from '../shared/adapters/http-client.ts';
+import { typeTable } from '../shared/adapters/registry.ts';
+import { ADAPTER_TYPES } from '../shared/adapters/types.ts';
+import { attemptId, type QuestId } from '../shared/core/ids.ts';
+import type { Queue, Store } from '../shared/core/ports.ts';
+import { createPoster } from '../shared/embedded/http-delivery.ts';
+import { createCaller } from './caller.ts';
+import { startExecutor } from './executor.ts';
+import type { Figure, Scale } from './figures.ts';
+import { repeat } from './load.ts';
+import { benchLog, embeddedParts } from './parts.ts';
+
+interface Counts {
+  reads: number;
+  writes: number;
+  tasks: number;
+  calls: number;
+}
+const COUNTED = {
+  reads: 'document reads',
+  writes: 'document writes',
+  tasks: 'tasks',
+  calls: 'function calls',
+} as const satisfies Record<keyof Counts, string>;
+
+/** DESIGN §8. */
+const BUDGETS = {
+  unattended: { reads: 8, writes: 7, tasks: 2, calls: 4 },
+  interactive: { reads: 11, writes: 9, tasks: 2, calls: 6 },
+} as const satisfies Record<string, Counts>;
+type Kind = keyof typeof BUDGETS;
+const KINDS = Object.keys(BUDGETS) as Kind[];
+
+/** Counted after a first one of each kind; their quests are new, so that no cache knows them. */
+const EXECUTIONS = 20;
+
+/**
+ * What one execution costs, submitting it included. The client's calls of the api are not counted, nor what adapters store
+ * for themselves. Each function has an engine of its own, as when it is deployed: no cache is shared.
+ */
+export async function budget({ runs }: Scale): Promise<Figure[]> {
+  const measured = await repeat(runs, async directory => {
+    const bed = await createBed(directory);
+    const costs: Partial<Record<Kind, Counts>> = {};
+    for (const kind of KINDS) {
+      await bed.execute(kind, 'first');
+      bed.reset();
+      for (let n = 0; n < EXECUTIONS; n++) await bed.execute(kind, `counted ${n}`);
+      costs[kind] = { ...bed.counts };
+    }
+    await bed.stop();
+    return costs as Record<Kind, Counts>;
+  });
+  return KINDS.flatMap(kind =>
+    (Object.keys(COUNTED) as (keyof Counts)[]).map(what => ({
+      name: `${COUNTED[what]}, ${kind}`,
+      unit: 'each',
+      runs: measured.map(costs => costs[kind][what] / EXECUTIONS),
+      target: { atMost: BUDGETS[kind][what] },
+    })),
+  );
+}
+
+async function createBed(directory: string) {
+  const counts: Counts = { reads: 0, writes: 0, tasks: 0, calls: 0 };
+  const reset = () => void Object.assign(counts, { reads: 0, writes: 0, tasks: 0, calls: 0 });
+  const servers = await openServers(0);
+  const poster = createPoster();
+  const caller = createCaller();
+  const executor = await startExecutor(caller);
+  const parts = embeddedParts(directory, {
+    task: ({ path, body }, info) => poster.postTask(`${servers.urls.tasks}/${path}`, body, info),
+    message: body => poster.post(`${servers.urls.notify}/`, body),
+  });
+  const types = typeTable(ADAPTER_TYPES);
+  const options = {
+    ...parts,
+    store: countedStore(parts.store, counts),
+    queue: countedQueue(parts.queue, counts),
+    types,
+    distributors: parseDistributors(
+      {
+        web: { type: 'http', config: { allowedHosts: ['127.0.0.1'] } },
+        sim: { type: 'jobsim', config: { pool: 'bench' } },
+      },
+      types,
+    ),
+    http: createHttpClient({ local: true }),
+    jobUrl: servers.urls.job,
+  };
+  const wired = FUNCTION_NAMES.map(name => [name, wire(options, { log: benchLog, local: true })] as const);
+  const { engine: client } = wired.find(([name]) => name === 'api')![1];
+  const counted = wired.map(([name, { functions }]) => {
+    const handle = functions[name];
+    const counting: typeof handle = (request, response) => {
+      counts.calls++;
+      return handle(request, response);
+    };
+    return [name, counting] as const;
+  });
+  servers.serve(Object.fromEntries(counted) as Record<FunctionName, (typeof counted)[number][1]>);
+  parts.start();
+
+  const descriptions = {
+    unattended: (name: string) => ({
+      distributorConfigName: 'web',
+      parameters: { name },
+      distributorParameters: { url: executor.url },
+    }),
+    interactive: (name: string) => ({ distributorConfigName: 'sim', parameters: { name, stages: [] } }),
+  } satisfies Record<Kind, (name: string) => object>;
+
+  return {
+    counts,
+    reset,
+    async execute(kind: Kind, name: string): Promise<void> {
+      const { questIds } = await client.ensureGraph({ quests: [{ desc: descriptions[kind](name) }] });
+      const id = attemptId(questIds[0] as QuestId, 1);
+      for (;;) {
+        // Past the counting store, and until the last delivery is acknowledged.
+        const { state } = (await parts.store.get('attempt', id))!.doc;
+        const left = parts.queue.counts().pending + parts.topic.counts().pending;
+        if (state === 'FINISHED' && left === 0) return;
+        if (state === 'ABNORMAL_FINISHED') throw new Error(`the ${kind} execution failed`);
+        await sleep(1);
+      }
+    },
+    async stop() {
+      await parts.stop();
+      await servers.close();
+      executor.close();
+      poster.close();
+      caller.close();
+    },
+  };
+}
+
+function countedStore(store: Store, counts: Counts): Store {
+  return {
+    ...store,
+    get(kind, id) {
+      counts.reads++;
+      return store.get(kind, id);
+    },
+    commit(writes) {
+      counts.writes += writes.length;
+      return store.commit(writes);
+    },
+    async listExecutions(id, first, last) {
+      counts.reads += last - first + 1;
+      return store.listExecutions(id, first, last);
+    },
+    postpone(kind, id, until) {
+      counts.writes++;
+      return store.postpone(kind, id, until);
+    },
+  };
+}
+
+function countedQueue(queue: Queue, counts: Counts): Queue {
+  return {
+    enqueue(task) {
+      counts.tasks++;
+      return queue.enqueue(task);
+    },
+  };
+}

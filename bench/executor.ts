@@ -1,0 +1,33 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Caller } from './caller.ts';
+
+const MAX_WORK_MS = 20;
+const FINISHED = { state: 'finished', result: { data: { answer: 42 } } };
+
+/** A service that accepts each call, works for up to `maxWorkMs` and answers by a notification. */
+export async function startExecutor(caller: Caller, maxWorkMs = MAX_WORK_MS) {
+  async function work(headers: IncomingMessage['headers']): Promise<void> {
+    await new Promise(resolve => setTimeout(resolve, Math.random() * maxWorkMs));
+    const authorization = `Bearer ${String(headers['x-auth-token'])}`;
+    await caller.call('POST', String(headers['x-notify-url']), FINISHED, { authorization });
+  }
+  const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+    request.resume();
+    request.once('end', () => {
+      const answer = JSON.stringify({ token: String(request.headers['idempotency-key']) });
+      response.writeHead(202, { 'content-type': 'application/json', 'content-length': answer.length }).end(answer);
+      void work(request.headers);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/job`,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}

@@ -1,0 +1,51 @@
+import { join } from 'node:path';
+import { systemClock, systemRandom } from '../local/system.ts';
+import type { Log } from '../shared/core/ports.ts';
+import { openDatabase } from '../shared/embedded/database.ts';
+import { createQueue, type QueueOptions } from '../shared/embedded/queue.ts';
+import { createStore } from '../shared/embedded/store.ts';
+import { createTopic, type TopicOptions } from '../shared/embedded/topic.ts';
+
+/** A load that must succeed: every warning is worth a look. */
+export const benchLog: Log = {
+  info: () => {},
+  warn: (message, fields) => console.error('warning:', message, fields),
+  error: (message, fields) => console.error('error:', message, fields),
+};
+
+const DELIVERY = { maxConcurrent: 256, maxAttempts: 100, minBackoffMs: 100, maxBackoffMs: 60_000 };
+
+/** What an engine needs of the world, on SQLite, with deliveries as the caller likes them. */
+export function embeddedParts(
+  directory: string,
+  deliver: { task: QueueOptions['deliver']; message: TopicOptions['deliver'] },
+) {
+  const system = { clock: systemClock, random: systemRandom, log: benchLog };
+  const database = openDatabase(join(directory, 'bench.sqlite'));
+  const queue = createQueue(database, { ...DELIVERY, ...system, deliver: deliver.task });
+  const topic = createTopic(database, {
+    ...DELIVERY,
+    ...system,
+    name: 'projects/bench/topics/notifications',
+    subscription: 'projects/bench/subscriptions/notify',
+    deliver: deliver.message,
+  });
+  return {
+    ...system,
+    store: createStore(database),
+    queue,
+    topic,
+    keyring: { current: 'k1', keys: { k1: Buffer.alloc(32, 1) } },
+    secret: (reference: string): string => {
+      throw new Error(`unexpected secret: ${reference}`);
+    },
+    start() {
+      queue.start();
+      topic.start();
+    },
+    async stop() {
+      await Promise.all([queue.stop(5000), topic.stop(5000)]);
+      database.close();
+    },
+  };
+}
