@@ -20,7 +20,7 @@ describe.each(SERVED_BY)('bodies, served by %s', servedBy => {
     // Pub/Sub would repeat for days a message that is refused, though it never gets smaller.
     const expected =
       name === 'notify'
-        ? { status: 200, body: { outcome: 'dropped: malformed' } }
+        ? { status: 200, json: { outcome: 'dropped: malformed' } }
         : errorOf(413, 'PAYLOAD_TOO_LARGE', expect.stringMatching(/^body: larger than \d+ bytes$/));
     for (const body of [Buffer.alloc(MIB + 1, ' '), Buffer.alloc(20 * MIB, ' ')]) {
       expect(await call(name, target, { body })).toMatchObject(expected);
