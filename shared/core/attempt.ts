@@ -80,3 +80,9 @@ export function idOfAttempt(attempt: Pick<Attempt, 'quest' | 'attempt'>): Attemp
 export function isAttemptOver(attempt: Attempt): attempt is AttemptIn<'FINISHED' | 'ABNORMAL_FINISHED'> {
   return ATTEMPT_TRANSITIONS[attempt.state].length === 0;
 }
+
+/** What an attempt carries with it when it leaves SCHEDULING. */
+export function unscheduled(attempt: AttemptIn<'SCHEDULING'>): Omit<AttemptIn<'SCHEDULING'>, 'notBefore' | 'after'> {
+  const { notBefore: _, after: __, ...carried } = attempt;
+  return carried;
+}

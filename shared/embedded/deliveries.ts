@@ -151,7 +151,6 @@ export function createDeliveries(
     async stop(graceMs) {
       running = false;
       alarm.clear();
-      for (const { id } of ready.splice(0)) held.delete(id);
       const grace = new AbortController();
       const over = clock.sleep(graceMs, grace.signal).catch(() => {});
       await Promise.race([Promise.all(inFlight), over]);

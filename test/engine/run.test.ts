@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { type Distributor, type RunOutcome, TokenRequired } from '../../shared/adapters/contract.ts';
+import { type RunOutcome, TokenRequired } from '../../shared/adapters/contract.ts';
 import { InvalidArgument, TransientError } from '../../shared/core/errors.ts';
-import { abnormal, finished, running } from '../../shared/core/result.ts';
+import { abnormal, finished } from '../../shared/core/result.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/decide.ts';
-import { createTestEngine, executionOf, fakeExecutor, start } from '../support/engine.ts';
+import { createTestEngine, executionOf, start } from '../support/engine.ts';
 
 const NEVER = new Promise<never>(() => {});
 const DONE = finished({ data: { answer: 42 } });
@@ -146,6 +146,7 @@ describe('run', () => {
     const id = await world.submit();
     await world.settle();
     expect(await world.execution(id)).toMatchObject({
+      launch: { state: 'launched' },
       timeoutsMs: { start: HOUR_MS, run: 24 * HOUR_MS, stop: 5 * MINUTE_MS },
       poll: { intervalMs: 10 * MINUTE_MS },
     });
@@ -179,210 +180,5 @@ describe('a token that comes after the attempt was cancelled', () => {
       result: abnormal('CANCELLED', 'unwanted'),
     });
     expect(world.store.wakeTimes()).toEqual({});
-  });
-});
-
-describe('tasks that an adapter enqueues within run', () => {
-  function withTask() {
-    const world = createTestEngine();
-    world.executor.script.run = async task => {
-      const { executionId } = task;
-      await world.executor.services().enqueueTask({ executionId, payload: { step: 1 } });
-      expect(world.tasks.filter(({ path }) => path.startsWith('distributor/'))).toEqual([]);
-      return start(task);
-    };
-    world.executor.script.handleTaskQueueTask = async () => [];
-    return world;
-  }
-
-  test('are enqueued after its token is recorded, and pin type and config', async () => {
-    const world = withTask();
-    const id = await world.submit();
-    await world.deliver(world.tasks.shift());
-    expect(await world.execution(id)).toMatchObject({ launch: { state: 'launched' } });
-    expect(world.tasks).toMatchObject([
-      {
-        path: 'distributor/echo',
-        body: { type: 'fake', config: {}, payload: { step: 1 }, executionId: executionOf(id) },
-      },
-    ]);
-  });
-
-  test('are enqueued later when the process died right after the token was recorded', async () => {
-    const world = withTask();
-    const id = await world.submit();
-    // The second commit is the record of the token; nothing happens after it.
-    world.store.onCommit(apply => apply());
-    world.store.onCommit(async apply => {
-      await apply();
-      return NEVER;
-    });
-    void world.deliver(world.tasks.shift());
-    await expect.poll(async () => (await world.execution(id)).launch.state).toBe('launched');
-    world.restart();
-    await world.elapse(MINUTE_MS);
-    expect(world.executor.calls.at(-1)).toMatchObject({
-      operation: 'handleTaskQueueTask',
-      args: [{ payload: { step: 1 } }],
-    });
-    await world.elapse(5 * MINUTE_MS);
-    expect(world.executor.calls.filter(({ operation }) => operation === 'handleTaskQueueTask')).toHaveLength(1);
-  });
-
-  test('are recorded as they were when they were enqueued, however odd', async () => {
-    const world = withTask();
-    world.executor.script.run = async task => {
-      const payload = { step: 1, none: undefined as never };
-      await world.executor.services().enqueueTask({ executionId: task.executionId, payload, delayMs: 0.5 });
-      payload.step = 2;
-      return start(task);
-    };
-    const id = await world.submit();
-    await world.deliver(world.tasks.shift());
-    expect(await world.execution(id)).toMatchObject({
-      launch: { outbox: { tasks: [{ payload: { step: 1 }, delayMs: 1 }] } },
-    });
-    expect(world.tasks).toMatchObject([{ at: world.clock.now() + 1, body: { payload: { step: 1 } } }]);
-  });
-
-  test('are not enqueued when the execution has ended meanwhile', async () => {
-    const world = withTask();
-    const { run } = world.executor.script;
-    world.executor.script.run = async task => {
-      await world.engine.cancelAttempt(id, 'unwanted');
-      return run!(task);
-    };
-    world.executor.script.cancel = async () => {};
-    const id = await world.submit();
-    await world.deliver(world.tasks.shift());
-    expect(world.tasks.filter(({ path }) => path.startsWith('distributor/'))).toEqual([]);
-  });
-});
-
-describe('a distributors file that changed', () => {
-  const script = { run: start, getStatus: async () => running(), handleNotification: async () => DONE };
-  const FILE = { echo: { type: 'fake', config: { site: 'old' } } };
-
-  test('does not change the distributor that an execution was created with', async () => {
-    const world = createTestEngine({ script, distributors: FILE });
-    const id = await world.submit();
-    await world.settle();
-    world.restart({ distributors: { echo: { type: 'fake', config: { site: 'new' } } } });
-    await world.elapse(10 * MINUTE_MS);
-    expect(world.executor.calls.at(-1)).toMatchObject({ operation: 'getStatus', config: { site: 'old' } });
-    world.restart({ distributors: {} });
-    await world.notify(executionOf(id), {});
-    expect(world.executor.calls.at(-1)).toMatchObject({ operation: 'handleNotification', config: { site: 'old' } });
-    expect(await world.attempt(id)).toMatchObject({ state: 'FINISHED' });
-  });
-
-  test('is met by the next execution', async () => {
-    const world = createTestEngine({ script, distributors: FILE });
-    const id = await world.submit({ meta: { retry: { failed: 1 } } });
-    await world.settle();
-    world.executor.script.handleNotification = async () => finished(abnormal('FAILED', 'exit code 1'));
-    world.restart({ distributors: { echo: { type: 'fake', config: { site: 'new' } } } });
-    await world.notify(executionOf(id), {});
-    await world.settle();
-    expect(world.executor.calls.at(-1)).toMatchObject({ operation: 'run', config: { site: 'new' } });
-  });
-
-  test.each<[string, Record<string, unknown>, string]>([
-    ['lacks the name', {}, 'distributorConfigName: unknown distributor "echo"'],
-    ['gives it a type that refuses the quest', { echo: { type: 'picky' } }, 'parameters: not here'],
-  ])('and %s ends an attempt that was accepted before as REJECTED', async (_, distributors, reason) => {
-    const world = createTestEngine({ script });
-    const id = await world.submit();
-    const picky = fakeExecutor({}, 'picky');
-    picky.script.validate = () => {
-      throw new InvalidArgument('parameters', 'not here');
-    };
-    world.restart({ executors: [world.executor, picky], distributors });
-    await world.settle();
-    expect(await world.attempt(id)).toMatchObject({ result: abnormal('REJECTED', reason), executions: 1 });
-    expect(await world.execution(id)).toMatchObject({ result: abnormal('REJECTED', reason) });
-    expect(world.store.wakeTimes()).toEqual({});
-  });
-
-  test('and a type that is not deployed any more ends a running execution as REJECTED at the next poll', async () => {
-    const world = createTestEngine({ script });
-    const id = await world.submit();
-    await world.settle();
-    world.restart({ executors: [fakeExecutor({}, 'another')], distributors: {} });
-    await world.elapse(10 * MINUTE_MS);
-    expect(await world.attempt(id)).toMatchObject({
-      result: abnormal('REJECTED', 'distributor type "fake" is not deployed'),
-    });
-    // Its job may be alive: it is stopped when the type is back.
-    const cancelled: unknown[] = [];
-    world.executor.script.cancel = async handle => void cancelled.push(handle);
-    world.executor.script.getStatus = async () => DONE;
-    world.restart();
-    await world.elapse(10 * MINUTE_MS);
-    await world.elapse(10 * MINUTE_MS);
-    expect(cancelled).toEqual([{ executionId: executionOf(id), token: 'job-1' }]);
-    expect(world.store.wakeTimes()).toEqual({});
-  });
-});
-
-describe('an adapter that throws what is not an Error, at once,', () => {
-  const thrower = (): never => {
-    throw 'broken'; // oxlint-disable-line no-throw-literal
-  };
-  const operations: Record<string, Partial<Distributor>> = {
-    getStatus: { getStatus: thrower, cancel: async () => {} },
-    cancel: { cancel: thrower, getStatus: async () => finished(abnormal('CANCELLED', 'gone')) },
-    handleNotification: { handleNotification: thrower, getStatus: async () => DONE },
-    handleTaskQueueTask: { handleTaskQueueTask: thrower, getStatus: async () => DONE },
-  };
-
-  test('in getStatus: the job is MISSING', async () => {
-    const world = createTestEngine({ script: { run: start, ...operations.getStatus } });
-    const id = await world.submit();
-    await world.settle();
-    await world.elapse(10 * MINUTE_MS);
-    expect(await world.attempt(id)).toMatchObject({
-      result: abnormal('MISSING', 'the executor does not know it: broken'),
-    });
-  });
-
-  test('in cancel: it is called again, with backoff', async () => {
-    const world = createTestEngine({ script: { run: start, ...operations.cancel } });
-    const id = await world.submit();
-    await world.settle();
-    await world.engine.cancelAttempt(id, 'unwanted');
-    await world.settle();
-    for (let i = 0; i < 3; i++) await world.elapse(MINUTE_MS);
-    expect(world.executor.calls.filter(({ operation }) => operation === 'cancel').length).toBeGreaterThan(2);
-  });
-
-  test('in handleNotification: the executor is asked', async () => {
-    const world = createTestEngine({ script: { run: start, ...operations.handleNotification } });
-    const id = await world.submit();
-    await world.settle();
-    expect(await world.notify(executionOf(id))).toBe('unreadable: polls instead');
-    await world.settle();
-    expect(await world.attempt(id)).toMatchObject({ state: 'FINISHED' });
-  });
-
-  test('in handleTaskQueueTask: the task is acknowledged, and the executor asked', async () => {
-    const world = createTestEngine({ script: { run: start, ...operations.handleTaskQueueTask } });
-    const id = await world.submit();
-    await world.settle();
-    await world.executor.services().enqueueTask({ executionId: executionOf(id), payload: {} });
-    await world.settle();
-    expect(await world.attempt(id)).toMatchObject({ state: 'FINISHED' });
-  });
-
-  test('in infoUrl: the execution is shown without', async () => {
-    const world = createTestEngine({ script: { run: start, infoUrl: thrower } });
-    const id = await world.submit();
-    await world.settle();
-    expect((await world.engine.getAttempt(id)).executions).toMatchObject([{ infoUrl: undefined }]);
-  });
-
-  test('in validate: the quest is refused with what it said', async () => {
-    const world = createTestEngine({ script: { validate: thrower } });
-    await expect(world.submit()).rejects.toThrow('quests[0].desc: refused by "echo": broken');
   });
 });

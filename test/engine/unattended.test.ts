@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { TransientError } from '../../shared/core/errors.ts';
 import { executionId, parseAttemptId } from '../../shared/core/ids.ts';
 import { abnormal, finished, pending, running, type TaskStatus } from '../../shared/core/result.ts';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/decide.ts';
@@ -60,6 +61,20 @@ describe('an unattended quest', () => {
     await world.elapse(10 * SECOND_MS);
     expect(await world.attempt(id)).toMatchObject({ state: 'FINISHED' });
   });
+
+  test.each([{ status: 401 }, { status: 403 }, { code: 7 }, { code: 16 }])(
+    'whose executor refuses our credentials (%j) is not MISSING: they may be good again',
+    async refusal => {
+      const world = createTestEngine({ script: { run: start, getStatus: async () => Promise.reject(refusal) } });
+      const id = await world.submit();
+      await world.settle();
+      await world.elapse(10 * MINUTE_MS);
+      expect(await world.execution(id)).toMatchObject({ state: 'SCHEDULING', poll: { fruitless: 1 } });
+      world.executor.script.getStatus = async () => finished(DATA);
+      await world.elapse(20 * MINUTE_MS);
+      expect(await world.attempt(id)).toMatchObject({ state: 'FINISHED' });
+    },
+  );
 
   test('that overruns is asked once more, TIMED_OUT, and its job cancelled until it is gone', async () => {
     const answers = [running(), running(), running(), finished(abnormal('CANCELLED', 'on request'))];
@@ -132,6 +147,19 @@ describe('deliveries that are repeated, late or out of order', () => {
     });
     expect(await world.notify(executionOf(id), finished(DATA))).toMatch(/ended already|execution is FINISHED/);
     expect(await first.promise).toBe('finished');
+  });
+
+  test('a wake-up whose documents are read half before and half after a client cancelled is stale, not poison', async () => {
+    const run = async () => Promise.reject(new TransientError('no quota'));
+    const world = createTestEngine({ script: { run } });
+    const id = await world.submit({ meta: { timeouts: { start: '60s' } } });
+    await world.settle();
+    world.tasks.splice(0);
+    world.clock.advance(HOUR_MS);
+    await world.engine.sweep();
+    world.store.beforeGet('attempt', () => world.engine.cancelAttempt(id, 'unwanted'));
+    expect(await world.deliver(world.tasks[0])).toBe('stale wake-up');
+    expect(await world.attempt(id)).toMatchObject({ result: { abnormalFinish: { status: 'CANCELLED' } } });
   });
 
   test('running after finished changes nothing', async () => {

@@ -1,4 +1,4 @@
-import { type Attempt, isAttemptOver } from '../attempt.ts';
+import { type Attempt, isAttemptOver, unscheduled } from '../attempt.ts';
 import { type Execution, isLive } from '../execution.ts';
 import type { Quest } from '../quest.ts';
 import { abnormal } from '../result.ts';
@@ -17,6 +17,7 @@ export function decideCancelAttempt(
     if (execution.state === 'STOPPING') return ignored('the attempt has already finished');
     return commit(endExecution({ quest, attempt, execution }, { result, reported: false, retryable: false }, context));
   }
-  const over: Attempt = { ...attempt, state: 'ABNORMAL_FINISHED', endedAt: context.now, result };
+  const carried = attempt.state === 'SCHEDULING' ? unscheduled(attempt) : attempt;
+  const over: Attempt = { ...carried, state: 'ABNORMAL_FINISHED', endedAt: context.now, result };
   return commit({ attempt: reviseAttempt(attempt, over, context.now) });
 }

@@ -68,7 +68,10 @@ function withoutOutbox(launch: Execution['launch']): Execution['launch'] {
 }
 
 function unwantedAtEnd(execution: LiveExecution, reported: boolean, now: number): UnwantedJob[] | undefined {
-  const strays = (execution.unwanted ?? []).map(job => ({ ...job, nextAt: job.nextAt ?? now }));
+  // One that was left alone until now has its full time from now on.
+  const strays = (execution.unwanted ?? []).map(job =>
+    job.nextAt === undefined ? { ...job, since: now, nextAt: now } : job,
+  );
   const begun =
     execution.launch.state === 'launched' || (execution.launch.state === 'owed' && execution.launch.tries > 0);
   const jobs = reported || !begun ? strays : [...strays, unwantedJob(tokenOf(execution), now, now)];

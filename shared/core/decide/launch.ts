@@ -1,4 +1,4 @@
-import { type Attempt, type AttemptIn, SCHEMA_VERSION } from '../attempt.ts';
+import { type Attempt, type AttemptIn, SCHEMA_VERSION, unscheduled } from '../attempt.ts';
 import { claimCall } from '../calls.ts';
 import {
   type Claim,
@@ -39,7 +39,7 @@ export function decideLaunch(
     return commit({ attempt: reviseAttempt(attempt, attempt, now) }, {});
   }
 
-  const { notBefore: _, after: __, ...carried } = attempt;
+  const carried = unscheduled(attempt);
   const execution = attempt.executions + 1;
   const { distributor, mode, timeoutsMs, pollIntervalMs, rejected } = event.resolution;
   const common = {
