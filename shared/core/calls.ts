@@ -11,8 +11,8 @@ export interface CallError {
   retryAfterMs?: number;
   /** `cancel` cannot find the job without its token. */
   tokenRequired?: boolean;
-  /** The adapter's type, or a config that it understands, is not deployed any more. */
-  adapterGone?: boolean;
+  /** The call was not made: its adapter is not deployed any more, or what it takes cannot be made up. */
+  notAsked?: boolean;
   /** `run` answered, but nothing that can be used: there may be a job. */
   jobPossible?: boolean;
 }

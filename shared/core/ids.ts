@@ -47,12 +47,24 @@ export function parseExecutionId(
   return { quest: questId(quest, field), attempt: positive(attempt, field), execution: positive(execution, field) };
 }
 
+export function isAttemptId(text: string): text is AttemptId {
+  const [quest = '', ...numbers] = text.split('|');
+  return isQuestId(quest) && numbers.length === 1 && numbers.every(isPositive);
+}
+
+export function isExecutionId(text: string): text is ExecutionId {
+  const [quest = '', ...numbers] = text.split('|');
+  return isQuestId(quest) && numbers.length === 2 && numbers.every(isPositive);
+}
+
 /** A number of an attempt or an execution, as it stands in a path or an id. */
 export function positive(text: string, field: string): number {
-  const value = /^[1-9]\d{0,9}$/.test(text) ? Number(text) : 0;
-  if (value < 1 || value > MAX_NUMBER)
-    throw new InvalidArgument(field, `must be a whole number from 1 to ${MAX_NUMBER}`);
-  return value;
+  if (!isPositive(text)) throw new InvalidArgument(field, `must be a whole number from 1 to ${MAX_NUMBER}`);
+  return Number(text);
+}
+
+function isPositive(text: string): boolean {
+  return /^[1-9]\d{0,9}$/.test(text) && Number(text) <= MAX_NUMBER;
 }
 
 export const SHARDS = 16;

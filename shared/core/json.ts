@@ -27,7 +27,6 @@ export function canonicalJson(value: JsonValue, field = ''): string {
     throw new InvalidArgument(field, `cannot be written as canonical JSON: ${(error as Error).message}`);
   }
   if (text === undefined) throw new InvalidArgument(field, 'is not a JSON value');
-  if (!text.isWellFormed()) throw new InvalidArgument(field, 'contains a lone surrogate');
   return text;
 }
 

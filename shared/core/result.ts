@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { messageOf } from './errors.ts';
-import { canonicalObject, type JsonObject, jsonObjectSchema, parseJson } from './json.ts';
+import { canonicalObject, isJsonObject, type JsonObject, jsonObjectSchema, parseJson } from './json.ts';
 import type { RetryClass } from './quest.ts';
 
 /** How an execution or attempt can end other than by a result, and which retry budget such an end is charged to. */
@@ -29,16 +29,29 @@ export type AbnormalFinish = z.infer<typeof abnormalFinishSchema>;
 export const dataSchema = z.object({ data: jsonObjectSchema, expiration: z.iso.datetime({ offset: true }).optional() });
 export type ResultData = z.infer<typeof dataSchema>;
 
-export const taskResultSchema = z.union([dataSchema, z.object({ abnormalFinish: abnormalFinishSchema })]);
+const abnormalSchema = z.object({ abnormalFinish: abnormalFinishSchema });
+
+export const taskResultSchema = z.union([dataSchema, abnormalSchema]);
 export type TaskResult = z.infer<typeof taskResultSchema>;
 
 /** What an executor says of an execution. */
 export type TaskStatus = { state: 'pending' } | { state: 'running' } | { state: 'finished'; result: TaskResult };
 
+/** As `taskResultSchema`, for what comes from outside: says what is wrong, and refuses a result that is both. */
+const givenResultSchema = z.unknown().transform((value, context): TaskResult => {
+  const isAbnormal = isJsonObject(value) && 'abnormalFinish' in value;
+  const parsed = (isAbnormal ? z.strictObject(abnormalSchema.shape) : z.strictObject(dataSchema.shape)).safeParse(
+    value,
+  );
+  if (parsed.success) return parsed.data;
+  for (const { message, path } of parsed.error.issues) context.addIssue({ code: 'custom', message, path });
+  return z.NEVER;
+});
+
 export const taskStatusSchema = z.discriminatedUnion('state', [
   z.object({ state: z.literal('pending') }),
   z.object({ state: z.literal('running') }),
-  z.object({ state: z.literal('finished'), result: taskResultSchema }),
+  z.object({ state: z.literal('finished'), result: givenResultSchema }),
 ]);
 
 export function abnormal(status: AbnormalStatus, reason: string): { abnormalFinish: AbnormalFinish } {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Notification, TaskQueueRequest } from '../adapters/contract.ts';
 import { isTransient, messageOf } from '../core/errors.ts';
 import { isLive, type PinnedDistributor, tokenOf } from '../core/execution.ts';
-import { type ExecutionId, parseExecutionId } from '../core/ids.ts';
+import { type ExecutionId, isExecutionId } from '../core/ids.ts';
 import { jsonObjectSchema } from '../core/json.ts';
 import { authToken } from '../core/tokens.ts';
 import { adapterOf, withTimeout } from './call.ts';
@@ -16,7 +16,7 @@ export const adapterTaskSchema = z.strictObject({
   version: z.string(),
   config: jsonObjectSchema,
   payload: jsonObjectSchema,
-  executionId: z.string().optional(),
+  executionId: z.custom<ExecutionId>(id => typeof id === 'string' && isExecutionId(id)).optional(),
 });
 export type AdapterQueueTask = z.infer<typeof adapterTaskSchema>;
 
@@ -48,16 +48,14 @@ export async function handleAdapterTask(
       error: messageOf(error),
       count: parts.count('adapter_tasks_failed'),
     });
-    if (task.executionId !== undefined) await poke(parts, task.executionId as ExecutionId);
+    if (task.executionId !== undefined) await poke(parts, task.executionId);
     return 'failed';
   }
 }
 
 async function buildRequest(parts: Parts, task: AdapterQueueTask, retryCount: number): Promise<TaskQueueRequest> {
-  const { payload, executionId } = task;
-  if (executionId === undefined) return { payload, retryCount };
-  parseExecutionId(executionId);
-  const id = executionId as ExecutionId;
+  const { payload, executionId: id } = task;
+  if (id === undefined) return { payload, retryCount };
   const found = await loadExecution(parts, id);
   const execution = found?.docs.execution;
   if (execution === undefined) return { executionId: id, payload, retryCount };
@@ -76,6 +74,7 @@ async function buildRequest(parts: Parts, task: AdapterQueueTask, retryCount: nu
 /** Publishes on behalf of a distributor. One that names another distributor's execution is dropped when it arrives. */
 export async function publish(parts: Parts, distributor: string, notification: Notification): Promise<void> {
   const { executionId, data, attributes } = notification;
+  if (!isExecutionId(executionId)) throw new Error(`the notification names no execution: ${String(executionId)}`);
   const signed = authToken(
     parts.keyring,
     { execution: executionId, distributor },

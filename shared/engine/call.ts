@@ -4,8 +4,9 @@ import { isTransient, messageOf, TransientError } from '../core/errors.ts';
 import type { Claim, PinnedDistributor } from '../core/execution.ts';
 import type { Parts } from './parts.ts';
 
-class AdapterGone extends Error {
-  override name = 'AdapterGone';
+/** The call was not made, and never will be. */
+class NotAsked extends Error {
+  override name = 'NotAsked';
 }
 
 /** What an adapter answered cannot be used; what it began may exist all the same. */
@@ -13,7 +14,7 @@ export class UnusableAnswer extends Error {
   override name = 'UnusableAnswer';
 }
 
-/** The adapter instance of an execution. Throws AdapterGone when this deployment does not have it any more. */
+/** The adapter instance of an execution. Throws NotAsked when this deployment does not have it any more. */
 export function adapterOf({ registry }: Parts, distributor: PinnedDistributor): Distributor {
   let problem = `distributor type "${distributor.type}" is not deployed`;
   try {
@@ -22,7 +23,7 @@ export function adapterOf({ registry }: Parts, distributor: PinnedDistributor): 
   } catch (error) {
     problem = `distributor "${distributor.name}" cannot be set up: ${messageOf(error)}`;
   }
-  throw new AdapterGone(problem);
+  throw new NotAsked(problem);
 }
 
 /** Calls an adapter within the time that the claim allows. Whatever it throws comes back as a value. */
@@ -53,14 +54,27 @@ export async function withTimeout<T>({ clock }: Parts, timeoutMs: number, operat
   }
 }
 
+/** What a call takes is made up first: where that fails for good, nobody was asked. */
+export async function prepared<T>(preparation: Promise<T>): Promise<T> {
+  try {
+    return await preparation;
+  } catch (error) {
+    throw isTransient(error) ? error : new NotAsked(messageOf(error));
+  }
+}
+
+/** An executor may ask for patience, but not for a day. */
+const LONGEST_RETRY_AFTER_MS = 60 * 60_000;
+
 function callError(thrown: unknown): CallError {
-  const retryAfterMs = thrown instanceof TransientError ? thrown.retryAfterMs : undefined;
+  const asked = thrown instanceof TransientError ? thrown.retryAfterMs : undefined;
+  const retryAfterMs = asked === undefined ? undefined : Math.min(asked, LONGEST_RETRY_AFTER_MS);
   return {
     transient: isTransient(thrown),
     message: messageOf(thrown),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(thrown instanceof TokenRequired && { tokenRequired: true }),
-    ...(thrown instanceof AdapterGone && { adapterGone: true }),
+    ...(thrown instanceof NotAsked && { notAsked: true }),
     ...(thrown instanceof UnusableAnswer && { jobPossible: true }),
   };
 }

@@ -1,8 +1,8 @@
 import { decideRelease, LONGEST_CLAIM_MS } from '../core/decide/release.ts';
 import { messageOf } from '../core/errors.ts';
-import { parseExecutionId, SHARDS, type ExecutionId } from '../core/ids.ts';
+import { isExecutionId, SHARDS } from '../core/ids.ts';
 import { publish } from './adapter-task.ts';
-import { loadExecution } from './load.ts';
+import { loadExecution, loadExecutionOf } from './load.ts';
 import { applyEvent } from './loop.ts';
 import type { Parts } from './parts.ts';
 import { servicesFactory } from './services.ts';
@@ -38,14 +38,13 @@ async function releaseShard(parts: Parts, shard: number): Promise<void> {
   }
 }
 
-async function release(parts: Parts, text: string): Promise<void> {
+async function release(parts: Parts, id: string): Promise<void> {
+  if (!isExecutionId(id)) return;
   try {
-    parseExecutionId(text);
-    const id = text as ExecutionId;
     const found = await loadExecution(parts, id);
-    if (found !== undefined) await applyEvent(parts, async () => found, decideRelease);
+    if (found !== undefined) await applyEvent(parts, () => loadExecutionOf(parts, id), decideRelease, found);
   } catch (error) {
     // The sweep comes to it, and can put off what cannot be read.
-    parts.log.warn('an execution was not released', { execution: text, error: messageOf(error) });
+    parts.log.warn('an execution was not released', { execution: id, error: messageOf(error) });
   }
 }

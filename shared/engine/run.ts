@@ -12,7 +12,7 @@ import {
 } from '../core/execution.ts';
 import { type AttemptId, executionId, parseAttemptId } from '../core/ids.ts';
 import { normalizeStatus, pending } from '../core/result.ts';
-import { adapterOf, callAdapter, UnusableAnswer } from './call.ts';
+import { adapterOf, callAdapter, prepared, UnusableAnswer } from './call.ts';
 import { describeTask } from './describe.ts';
 import { loadDocsOf, loadQuest } from './load.ts';
 import { applyEvent, type Snapshot } from './loop.ts';
@@ -63,7 +63,8 @@ export async function performRun(parts: Parts, claimed: Snapshot<Docs>, claim: C
   parts.outboxes.set(id, tasks);
   const call = await callAdapter(parts, 'run', async () => {
     const adapter = adapterOf(parts, execution.distributor);
-    return checkedOutcome(await adapter.run(await describeTask(parts, execution, quest)));
+    const task = await prepared(describeTask(parts, execution, quest));
+    return checkedOutcome(await adapter.run(task));
   });
   parts.outboxes.delete(id);
   const outcome = 'value' in call ? { ...call.value, tasks: [...tasks] } : { error: call.error };

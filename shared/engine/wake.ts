@@ -1,8 +1,8 @@
 import type { Docs } from '../core/decide/decision.ts';
 import { decideWake } from '../core/decide/wake.ts';
-import { InvalidArgument, isTransient, messageOf, TransientError } from '../core/errors.ts';
+import { isTransient, messageOf, TransientError } from '../core/errors.ts';
 import { type Claim, isLive } from '../core/execution.ts';
-import { type AttemptId, type ExecutionId, parseAttemptId, parseExecutionId } from '../core/ids.ts';
+import { type AttemptId, type ExecutionId, isAttemptId, isExecutionId } from '../core/ids.ts';
 import { performCancel } from './cancel.ts';
 import { loadDocs, loadDocsOf } from './load.ts';
 import { applyEvent, type Snapshot } from './loop.ts';
@@ -39,17 +39,8 @@ export async function wake(parts: Parts, { id, revision }: Wake): Promise<string
 type Target = { kind: 'attempt'; id: AttemptId } | { kind: 'execution'; id: ExecutionId };
 
 function parseTarget(id: string): Target | undefined {
-  try {
-    if (id.split('|').length === 2) {
-      parseAttemptId(id);
-      return { kind: 'attempt', id: id as AttemptId };
-    }
-    parseExecutionId(id);
-    return { kind: 'execution', id: id as ExecutionId };
-  } catch (error) {
-    if (error instanceof InvalidArgument) return undefined;
-    throw error;
-  }
+  if (isExecutionId(id)) return { kind: 'execution', id };
+  return isAttemptId(id) ? { kind: 'attempt', id } : undefined;
 }
 
 async function wakeExecution(parts: Parts, id: ExecutionId, revision: number): Promise<string> {

@@ -24,7 +24,7 @@ const TOKEN_HASH = 'T'.repeat(43);
 
 const TRANSIENT: CallError = { transient: true, message: 'busy', retryAfterMs: 90_000 };
 const FINAL: CallError = { transient: false, message: 'no such job' };
-const GONE: CallError = { transient: false, message: 'type gone', adapterGone: true };
+const GONE: CallError = { transient: false, message: 'type gone', notAsked: true };
 const NEEDS_TOKEN: CallError = { transient: false, message: 'token required', tokenRequired: true };
 const STATUSES: Record<string, TaskStatus> = {
   pending: pending(),

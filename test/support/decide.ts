@@ -14,7 +14,7 @@ export const HOUR_MS = 60 * MINUTE_MS;
 
 export const BUSY: CallError = { transient: true, message: 'busy' };
 export const UNKNOWN: CallError = { transient: false, message: 'no such job' };
-export const TYPE_GONE: CallError = { transient: false, message: 'type gone', adapterGone: true };
+export const TYPE_GONE: CallError = { transient: false, message: 'type gone', notAsked: true };
 
 /** So long after the fixtures were created; chance in the middle. */
 export function at(sinceCreationMs: number, random = 0.5): Context {

@@ -15,7 +15,7 @@ export function decideCancelAttempt(
   const result = abnormal('CANCELLED', reason);
   if (attempt.state === 'EXECUTING' && execution !== undefined && isLive(execution)) {
     if (execution.state === 'STOPPING') return ignored('the attempt has already finished');
-    return commit(endExecution({ quest, attempt, execution }, { result, reported: false, retryable: false }, context));
+    return commit(endExecution({ quest, attempt, execution }, { result, reported: false }, context));
   }
   const carried = attempt.state === 'SCHEDULING' ? unscheduled(attempt) : attempt;
   const over: Attempt = { ...carried, state: 'ABNORMAL_FINISHED', endedAt: context.now, result };

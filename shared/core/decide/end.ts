@@ -9,8 +9,6 @@ export interface Ending {
   result: TaskResult;
   /** The executor itself said so: no job is left to stop. */
   reported: boolean;
-  /** False: the attempt ends too, whatever its retry budget (a client cancelled it). */
-  retryable?: boolean;
 }
 
 /** Ends an execution and, in the same commit, moves its attempt on. */
@@ -23,7 +21,7 @@ export function endExecution(
   const after = ended(execution, ending, context.now);
   return {
     execution: reviseExecution(execution, after, context.now),
-    attempt: reviseAttempt(attempt, attemptAfter(docs, after, ending.retryable ?? true, context), context.now),
+    attempt: reviseAttempt(attempt, attemptAfter(docs, after, context), context.now),
   };
 }
 
@@ -90,12 +88,7 @@ export function blocksRetry(execution: EndedExecution): boolean {
   return (execution.unwanted ?? []).some(job => job.abandoned !== true && job.failedCancels < CANCELS_BEFORE_RELEASE);
 }
 
-function attemptAfter(
-  { quest, attempt, execution }: Docs,
-  after: EndedExecution,
-  retryable: boolean,
-  context: Context,
-): Attempt {
+function attemptAfter({ quest, attempt, execution }: Docs, after: EndedExecution, context: Context): Attempt {
   if (attempt.state !== 'EXECUTING' || attempt.executions !== execution.execution) {
     throw new Error(`bug: ${idOfAttempt(attempt)} is ${attempt.state} while execution ${execution.execution} ends`);
   }
@@ -105,7 +98,7 @@ function attemptAfter(
   if (after.state === 'FINISHED') return finishedAttempt(over, after.result);
 
   const { abnormalFinish } = after.result;
-  const retry = retryable ? retryOf(attempt, abnormalFinish, quest, context) : undefined;
+  const retry = retryOf(attempt, abnormalFinish, quest, context);
   if (retry === undefined) return { ...over, state: 'ABNORMAL_FINISHED', result: { abnormalFinish } };
   return { ...retry, after: blocksRetry(after) ? execution.execution : undefined };
 }

@@ -89,7 +89,7 @@ export function decidePollRecorded(
     const moved = applyStatus(live, outcome, context);
     if (moved !== undefined) return commit(moved);
   }
-  if ('error' in outcome && outcome.error.adapterGone === true) {
+  if ('error' in outcome && outcome.error.notAsked === true) {
     return commit(
       endExecution(live, { result: abnormal('REJECTED', outcome.error.message), reported: false }, context),
     );

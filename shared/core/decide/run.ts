@@ -111,8 +111,8 @@ function runFailed(docs: Live, error: CallError, context: Context): Decision<Aft
   const { tries } = execution.launch;
   if (!error.transient) {
     const result = abnormal('REJECTED', error.message);
-    // An adapter that is gone says nothing about what earlier tries began; one that refuses knows that no job exists.
-    const jobPossible = error.jobPossible === true || (error.adapterGone === true && tries > 1);
+    // A call that was not made says nothing about what earlier ones began; an adapter that refuses knows that no job exists.
+    const jobPossible = error.jobPossible === true || (error.notAsked === true && tries > 1);
     const refused: LiveExecution = jobPossible
       ? { ...execution, claim: undefined }
       : { ...execution, claim: undefined, launch: { state: 'none' } };
@@ -143,7 +143,7 @@ function recordLateLaunch(docs: Ended, { token, status }: Launched, context: Con
 /** Running again only to learn the token failed: for good means that there is no job, unless nobody was asked. */
 function lateRunFailed(docs: Ended, error: CallError, context: Context): Decision<AfterLaunch> {
   const { execution } = docs;
-  const noJob = !error.transient && error.adapterGone !== true && error.jobPossible !== true;
+  const noJob = !error.transient && error.notAsked !== true && error.jobPossible !== true;
   const unwanted = (execution.unwanted ?? [])
     .filter(job => job.token !== undefined || !noJob)
     .map(job => (job.need === 'learn' ? notStopped(job, error, context) : job));

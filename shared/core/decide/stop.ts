@@ -52,7 +52,7 @@ export function decideConfirmRecorded(
   if (!isClaim(execution.claim, claim)) return ignored('claim has lapsed');
   const gone =
     'error' in outcome
-      ? !outcome.error.transient && outcome.error.adapterGone !== true && isSettled(execution, context.now)
+      ? !outcome.error.transient && outcome.error.notAsked !== true && isKnownByNow(execution, context.now)
       : outcome.state === 'finished';
   const isMain = claim.token === tokenOf(execution);
   const informed =
@@ -62,6 +62,11 @@ export function decideConfirmRecorded(
     const waiting = retried(job, context, 'error' in outcome ? outcome.error.retryAfterMs : undefined);
     return waiting.tries % CANCEL_AGAIN_EVERY === 0 ? { ...waiting, need: 'cancel' } : waiting;
   });
+}
+
+/** A stray may be all that there is of a launch; then there is nothing to wait for. */
+function isKnownByNow(execution: Execution, now: number): boolean {
+  return execution.launch.state !== 'launched' || isSettled(execution, now);
 }
 
 /** Stopping a job failed, or learning the token that it takes. */
