@@ -27,7 +27,7 @@ const COUNTED = {
   calls: 'function calls',
 } as const satisfies Record<keyof Counts, string>;
 
-/** DESIGN §8. */
+/** What an execution may cost at most. */
 const BUDGETS = {
   unattended: { reads: 8, writes: 7, tasks: 2, calls: 4 },
   interactive: { reads: 11, writes: 9, tasks: 2, calls: 6 },

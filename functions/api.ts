@@ -11,7 +11,7 @@ import { attemptSummary, attemptView, executionView, questView } from './views.t
 
 const QUEST = '/v1/quests/{quest}';
 const ATTEMPT = `${QUEST}/attempts/{attempt}`;
-const EXECUTION = `${ATTEMPT}/executions/{execution}`;
+export const EXECUTION = `${ATTEMPT}/executions/{execution}`;
 
 const LONGEST_WAIT_MS = 5 * 60_000;
 const DEFAULT_WAIT = '30s';

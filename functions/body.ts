@@ -29,6 +29,7 @@ export function keepParsersAway(): void {
 /** The body as text. Throws ApiError: over the cap, compressed, or of another content type than JSON. */
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<string> {
   const headers = { ...request.headers, ...aside.get(request) };
+  if (headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0) return '';
   const [contentType = ''] = (headers['content-type'] ?? '').split(';');
   if (contentType.trim().toLowerCase() !== 'application/json') {
     throw new ApiError('UNSUPPORTED_MEDIA_TYPE', 'Content-Type: must be application/json');

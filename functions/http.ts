@@ -93,7 +93,7 @@ export function serveRoutes(routes: readonly Route[], { log, local }: ServeOptio
       reply = errorReply(error, log);
     }
     if (response.destroyed) return;
-    const body = Buffer.from(JSON.stringify(reply.body));
+    const body = Buffer.from(`${JSON.stringify(reply.body)}\n`);
     // What was not read of a refused body would be taken for the next request.
     const close = request.complete ? {} : { connection: 'close' };
     response.writeHead(reply.status, { 'content-type': 'application/json', 'content-length': body.length, ...close });

@@ -4,10 +4,8 @@ import { parseJson } from '../shared/core/json.ts';
 import { parseWith } from '../shared/core/validation.ts';
 import { dataSchema } from '../shared/core/result.ts';
 import type { Engine } from '../shared/engine/engine.ts';
-import { executionOf } from './api.ts';
+import { EXECUTION, executionOf } from './api.ts';
 import { bearerToken, type Call, type HttpFunction, ok, type Route, type ServeOptions, serveRoutes } from './http.ts';
-
-const EXECUTION = '/v1/quests/{quest}/attempts/{attempt}/executions/{execution}';
 
 const activateSchema = z.strictObject({ executionToken: z.string() });
 const finishSchema = dataSchema.strict();

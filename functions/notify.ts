@@ -16,7 +16,7 @@ const MAX_PUSH_BYTES = 1024 * 1024;
 
 /** Pub/Sub pushes notifications here. What will never get better is acknowledged all the same, or it would come for days. */
 export function createNotify(engine: Engine, options: ServeOptions): HttpFunction {
-  const malformed = () => ok({ outcome: engine.dropMessage('malformed') });
+  const malformed = () => ok({ outcome: engine.drop('notification', 'malformed') });
   return serveRoutes(
     [
       {

@@ -9,8 +9,6 @@ import { type Call, type HttpFunction, ok, type Route, type ServeOptions, serveR
  * task was made; what is owed now, the document says. A task that can never be understood is acknowledged.
  */
 export function createTasks(engine: Engine, options: ServeOptions): HttpFunction {
-  const { log } = options;
-
   async function wake(call: Call) {
     const parsed = wakeSchema.safeParse(parseJson(call.text));
     if (!parsed.success) return dropped();
@@ -25,8 +23,7 @@ export function createTasks(engine: Engine, options: ServeOptions): HttpFunction
   }
 
   function dropped() {
-    log.warn('a task was dropped', { reason: 'malformed' });
-    return ok({ outcome: 'dropped: malformed' });
+    return ok({ outcome: engine.drop('task', 'malformed') });
   }
 
   const routes: Route[] = [

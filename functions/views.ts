@@ -4,7 +4,7 @@ import { type Execution, isLive, tokenOf } from '../shared/core/execution.ts';
 import type { Quest } from '../shared/core/quest.ts';
 import type { ShownAttempt, ShownExecution } from '../shared/engine/read.ts';
 
-/** Documents as the outside sees them (DESIGN §9). Nothing secret, and nothing of how the system works inside. */
+/** Documents as the outside sees them. Nothing secret, and nothing of how the system works inside. */
 
 export function questView({ id, desc, createdAt }: Quest): object {
   return { id, desc, createTime: formatTime(createdAt) };

@@ -18,7 +18,7 @@ async function main(): Promise<void> {
       return;
     }
     stoppingSince = performance.now();
-    console.log(`\n${signal}: stopping; what is in flight goes on at the next start`);
+    console.log(`\n${signal}: stopping; commands end; the rest goes on at the next start`);
     await stack.close();
     process.exit(0);
   };
@@ -39,6 +39,7 @@ function banner({ urls, distributors }: Stack, dataDir: string): string {
     '',
     ...Object.entries(urls).map(([name, url]) => `  ${name.padEnd(8)}${url}`),
     `  data    ${dataDir}`,
+    `  pid     ${process.pid}`,
     `  distributors: ${distributors.join(', ')}`,
     '',
     'Submit a first quest, then ask for it with the id in the answer:',

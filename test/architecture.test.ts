@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 
 const ROOT = resolve(import.meta.dirname, '..');
 
-/** From top to bottom (DESIGN §7): a layer imports itself and what stands below it. */
+/** From top to bottom: a layer imports itself and what stands below it. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   functions: ['local', 'shared/google', 'shared/embedded', 'shared/engine', 'shared/adapters', 'shared/core'],
   local: ['functions', 'shared/google', 'shared/embedded', 'shared/engine', 'shared/adapters', 'shared/core'],

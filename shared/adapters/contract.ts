@@ -8,7 +8,7 @@ import type { Mode, QuestDesc } from '../core/quest.ts';
 import type { TaskStatus } from '../core/result.ts';
 
 /**
- * The contract between the engine and one type of executor (DESIGN §2). Whatever an operation throws: only errors marked
+ * The contract between the engine and one type of executor. Whatever an operation throws: only errors marked
  * transient (`TransientError`, and what `isTransient` knows) are retried, everything else is final for that call.
  */
 export interface Distributor {

@@ -25,7 +25,7 @@ const RESERVED_HEADERS = new Set(['host', 'connection', 'content-length', 'trans
 /** Idle connections are closed before most servers do it, so that few requests meet a closed one. */
 const KEEP_ALIVE = { keepAlive: true, timeout: 4000, maxFreeSockets: 256 };
 
-/** The HTTP client of the adapters. Safe against a quest that wants to reach what only we can reach (DESIGN §6). */
+/** The HTTP client of the adapters. Safe against a quest that wants to reach what only we can reach. */
 export function createHttpClient({ local, lookup = systemLookup }: HttpClientOptions): HttpClient {
   const isPermitted = {
     'http:': (address: string) => local && isLoopback(address),

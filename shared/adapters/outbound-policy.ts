@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 
-/** Where outbound calls may go (DESIGN §6): which hosts, and which addresses once a name is resolved. */
+/** Where outbound calls may go: which hosts, and which addresses once a name is resolved. */
 
 /** `allowed` holds host names (any port) or `host:port`; IPv6 in brackets, as in a URL. */
 export function isAllowedHost(url: URL, allowed: readonly string[]): boolean {

@@ -7,7 +7,7 @@ import { parseWith } from '../core/validation.ts';
 import type { CommonConfig, Distributor, DistributorType, Services } from './contract.ts';
 import type { Distributors } from './distributors.ts';
 
-/** DESIGN §4, in milliseconds. */
+/** For quests and distributors that do not say, in milliseconds. */
 const DEFAULT_TIMEOUTS_MS = {
   start: parseDuration('3600s'),
   run: parseDuration('86400s'),

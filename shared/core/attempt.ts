@@ -64,7 +64,7 @@ export const ATTEMPT_STATES = [
   'ABNORMAL_FINISHED',
 ] as const satisfies readonly AttemptState[];
 
-/** The transition table of attempts (DESIGN §3): from → to. */
+/** The transition table of attempts: from → to. */
 export const ATTEMPT_TRANSITIONS: Readonly<Record<AttemptState, readonly AttemptState[]>> = {
   SCHEDULING: ['EXECUTING', 'ABNORMAL_FINISHED'],
   EXECUTING: ['WAITING', 'SCHEDULING', 'FINISHED', 'ABNORMAL_FINISHED'],

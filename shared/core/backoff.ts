@@ -1,6 +1,6 @@
 import type { Backoff } from './quest.ts';
 
-/** Backoff of the calls that the system owes an executor: `run` and polls that failed for the moment. */
+/** Backoff of a `run` that failed for the moment, and what a claim lasts beyond its call. */
 export const CALL_BACKOFF: Backoff = { initialMs: 1000, multiplier: 2, maxMs: 5 * 60_000 };
 
 /** Backoff of cancelling and of making sure that a job is gone. */

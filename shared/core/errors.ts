@@ -117,10 +117,11 @@ export function isTransient(error: unknown): boolean {
 /** 401 and 403: final for most calls, but a poll treats them as transient, because credentials change. */
 export function isCredentialError(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false;
-  const { code, status } = error as Record<string, unknown>;
-  if (typeof status === 'number') return status === 401 || status === 403;
-  if (status === 'UNAUTHENTICATED' || status === 'PERMISSION_DENIED') return true;
-  return code === 401 || code === 403 || code === 16 || code === 7;
+  const { code, status, cause } = error as Record<string, unknown>;
+  if (status === 401 || status === 403 || status === 'UNAUTHENTICATED' || status === 'PERMISSION_DENIED') return true;
+  // UNAUTHENTICATED and PERMISSION_DENIED of gRPC.
+  if (code === 401 || code === 403 || code === 16 || code === 7) return true;
+  return cause !== undefined && cause !== error && isCredentialError(cause);
 }
 
 /** What was thrown, as text: adapters may throw any value, even one that is not an Error. */

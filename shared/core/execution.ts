@@ -165,7 +165,7 @@ export const EXECUTION_STATES = [
   'ABNORMAL_FINISHED',
 ] as const satisfies readonly ExecutionState[];
 
-/** The transition table of executions (DESIGN §3): from → to. */
+/** The transition table of executions: from → to. */
 export const EXECUTION_TRANSITIONS: Readonly<Record<ExecutionState, readonly ExecutionState[]>> = {
   SCHEDULING: ['RUNNING', 'FINISHED', 'ABNORMAL_FINISHED'],
   RUNNING: ['STOPPING', 'FINISHED', 'ABNORMAL_FINISHED'],

@@ -6,7 +6,7 @@ import { InvalidArgument } from './errors.ts';
 export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
 export type JsonObject = { [key: string]: JsonValue };
 
-/** Parameters and results: at most this many bytes of canonical JSON each (DESIGN §3). */
+/** Parameters and results: at most this many bytes of canonical JSON each. */
 export const MAX_JSON_BYTES = 256 * 1024;
 
 /** Deeper JSON is refused before anything recursive touches it. */

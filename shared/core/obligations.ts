@@ -28,8 +28,9 @@ export function executionObligations(execution: Execution): Obligation[] {
     if (launch.state === 'owed') add('run', launch.nextAt);
     if (launch.state === 'launched') {
       add('poll', execution.poll.nextAt);
-      // Enqueued right after it was recorded; this is for a crash in between.
-      if (launch.outbox) owed.push({ owed: 'wake', at: launch.outbox.nextAt, prompt: false });
+      // Enqueued right after it was recorded. Nobody writes down that this succeeded, so they are enqueued once more.
+      const outboxAt = launch.outbox && Math.max(launch.outbox.nextAt, claim?.untilAt ?? 0);
+      if (outboxAt !== undefined) owed.push({ owed: 'wake', at: outboxAt, prompt: false });
     }
   }
   for (const job of execution.unwanted ?? []) add(job.need === 'confirm' ? 'poll' : 'cancel', job.nextAt);

@@ -151,7 +151,7 @@ export interface Random {
 
 export type LogFields = Record<string, string | number | boolean | undefined>;
 
-/** Structured lines; a field never holds a token, a secret, parameters or results. */
+/** Structured lines; a field never holds a secret, parameters or results. */
 export interface Log {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;

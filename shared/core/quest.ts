@@ -5,7 +5,7 @@ import { canonicalJson, canonicalObject, isJsonObject, type JsonObject, jsonObje
 import { parseWith } from './validation.ts';
 
 export const MODES = ['interactive', 'unattended'] as const;
-/** Whether the job calls back (`interactive`) or knows nothing of us (`unattended`). DESIGN §3. */
+/** Whether the job calls back (`interactive`) or knows nothing of us (`unattended`). */
 export type Mode = (typeof MODES)[number];
 
 /** The failure classes that may be retried, by their name in `meta.retry`. */

@@ -72,14 +72,15 @@ export function finished(result: TaskResult): TaskStatus {
 
 /**
  * A status as an adapter gave it, made fit to be stored: canonical, at most 256 KiB. A result that is not fit becomes
- * RESULT_MALFORMED with the reason; so does a status that is not one.
+ * RESULT_MALFORMED with the reason. Throws for what is no status at all: it says nothing of the job.
  */
 export function normalizeStatus(status: unknown): TaskStatus {
   const parsed = taskStatusSchema.safeParse(status);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    const where = issue === undefined || issue.path.length === 0 ? 'status' : issue.path.join('.');
-    return finished(abnormal('RESULT_MALFORMED', `${where}: ${issue?.message ?? 'not valid'}`));
+    const problem = `${issue?.path.join('.') || 'status'}: ${issue?.message ?? 'not valid'}`;
+    if (!isJsonObject(status) || status.state !== 'finished') throw new Error(`the adapter gave no status: ${problem}`);
+    return finished(abnormal('RESULT_MALFORMED', problem));
   }
   if (parsed.data.state !== 'finished') return parsed.data;
   const { result } = parsed.data;

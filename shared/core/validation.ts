@@ -5,7 +5,9 @@ import { InvalidArgument, joinPath } from './errors.ts';
 export function parseWith<T>(schema: z.ZodType<T>, value: unknown, prefix = ''): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
+  // A field that nobody knows is mostly a misspelt one that is then missed.
+  const { issues } = parsed.error;
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0];
   throw new InvalidArgument(joinPath(prefix, pathOf(issue?.path ?? [])), describe(issue));
 }
 
@@ -16,5 +18,8 @@ function pathOf(path: readonly PropertyKey[]): string {
 function describe(issue: z.core.$ZodIssue | undefined): string {
   if (issue === undefined) return 'is not valid';
   if (issue.code === 'unrecognized_keys') return `unknown field ${issue.keys.map(key => `"${key}"`).join(', ')}`;
-  return issue.message;
+  if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}`;
+  const type = /^Invalid input: expected (.+), received (.+)$/.exec(issue.message);
+  if (type === null) return issue.message;
+  return type[2] === 'undefined' ? 'is missing' : `must be ${type[1]}, not ${type[2]}`;
 }

@@ -48,7 +48,12 @@ export async function handleAdapterTask(
       error: messageOf(error),
       count: parts.count('adapter_tasks_failed'),
     });
-    if (task.executionId !== undefined) await poke(parts, task.executionId);
+    if (task.executionId !== undefined) {
+      await poke(parts, task.executionId).catch((failure: unknown) => {
+        // One that cannot be read will not be, however often the task comes.
+        if (isTransient(failure)) throw failure;
+      });
+    }
     return 'failed';
   }
 }

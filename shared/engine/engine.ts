@@ -34,8 +34,8 @@ export interface Engine {
   publishNotification(id: ExecutionId, authToken: string, data: string): Promise<void>;
 
   receiveMessage(message: TopicMessage): Promise<string>;
-  /** Counts and logs a notification that cannot even be parsed. */
-  dropMessage(reason: string): string;
+  /** Counts and logs what cannot even be parsed. */
+  drop(what: 'notification' | 'task', reason: string): string;
   wake(wake: Wake): Promise<string>;
   handleAdapterTask(distributor: string, task: AdapterQueueTask, retryCount: number): Promise<string>;
   sweep(): Promise<Swept>;
@@ -60,7 +60,7 @@ export function createEngine(options: EngineOptions): Engine {
     finish: (id, call) => finish(parts, id, call),
     publishNotification: (id, authToken, data) => publishNotification(parts, id, authToken, data),
     receiveMessage: message => receiveMessage(parts, message),
-    dropMessage: reason => drop(parts, reason),
+    drop: (what, reason) => drop(parts, what, reason),
     wake: target => wake(parts, target),
     handleAdapterTask: (name, task, retryCount) => handleAdapterTask(parts, name, task, retryCount),
     sweep: () => sweep(parts),

@@ -1,11 +1,11 @@
 import type { Notification } from '../adapters/contract.ts';
 import { decideKeep, decidePoke } from '../core/decide/notify.ts';
 import { decideReport } from '../core/decide/report.ts';
-import { ApiError, isTransient, messageOf } from '../core/errors.ts';
+import { ApiError, isTransient, messageOf, UnreadableDocument } from '../core/errors.ts';
 import { type Execution, isLive } from '../core/execution.ts';
 import type { ExecutionId } from '../core/ids.ts';
 import type { TopicMessage } from '../core/ports.ts';
-import { normalizeStatus, type TaskStatus } from '../core/result.ts';
+import { normalizeStatus } from '../core/result.ts';
 import { verifyAuthToken } from '../core/tokens.ts';
 import { adapterOf, callAdapter } from './call.ts';
 import { loadDocsOf, loadExecution, withAttemptAndQuest } from './load.ts';
@@ -22,12 +22,16 @@ const AUTH_GRACE_MS = 48 * 60 * 60_000;
 export async function receiveMessage(parts: Parts, message: TopicMessage): Promise<string> {
   const { execution_id: named, auth_token, pubsub_key, ...attributes } = message.attributes;
   const claims = verifyAuthToken(parts.keyring, auth_token ?? pubsub_key ?? '');
-  if (claims === undefined || (named !== undefined && named !== claims.execution)) return drop(parts, 'forged');
-  return handleNotification(
-    parts,
-    { executionId: claims.execution, data: message.data, attributes },
-    claims.distributor,
-  );
+  if (claims === undefined || (named !== undefined && named !== claims.execution))
+    return drop(parts, 'notification', 'forged');
+  const notification = { executionId: claims.execution, data: message.data, attributes };
+  try {
+    return await handleNotification(parts, notification, claims.distributor);
+  } catch (error) {
+    if (!(error instanceof UnreadableDocument)) throw error;
+    // The sweep puts it off and says so; this message cannot do anything about it.
+    return drop(parts, 'notification', 'unreadable document', claims.execution);
+  }
 }
 
 /** An executor that can call a URL but not Pub/Sub: what it says is published like everybody's. */
@@ -50,12 +54,12 @@ export async function handleNotification(
 ): Promise<string> {
   const { executionId: id, data, attributes } = notification;
   const found = await loadExecution(parts, id);
-  if (found === undefined) return drop(parts, 'unknown execution', id);
+  if (found === undefined) return drop(parts, 'notification', 'unknown execution', id);
   const { execution } = found.docs;
   if (distributor !== undefined && distributor !== execution.distributor.name) {
-    return drop(parts, 'another distributor', id);
+    return drop(parts, 'notification', 'another distributor', id);
   }
-  if (isExpired(execution, parts.clock.now())) return drop(parts, 'too late', id);
+  if (isExpired(execution, parts.clock.now())) return drop(parts, 'notification', 'too late', id);
   if (!isLive(execution) && execution.reported && execution.unwanted === undefined) return 'ended already';
 
   if (isLive(execution) && execution.launch.state === 'owed') {
@@ -66,14 +70,18 @@ export async function handleNotification(
       await withAttemptAndQuest(parts, found),
     );
     if (kept.kind === 'committed') return 'kept';
+    const { execution: now } = kept.docs;
+    if (isLive(now) && now.launch.state === 'owed') return kept.reason;
     // Its token was recorded meanwhile.
     return handleNotification(parts, notification, distributor);
   }
 
   const snapshot = await withAttemptAndQuest(parts, found);
-  const call = await callAdapter(parts, 'poll', () =>
-    adapterOf(parts, execution.distributor).handleNotification(notification, structuredClone(snapshot.docs.quest.desc)),
-  );
+  const call = await callAdapter(parts, 'poll', async () => {
+    const adapter = adapterOf(parts, execution.distributor);
+    const answer = await adapter.handleNotification(notification, structuredClone(snapshot.docs.quest.desc));
+    return answer === undefined ? undefined : normalizeStatus(answer);
+  });
   if ('error' in call) {
     if (isTransient(call.thrown)) throw call.thrown;
     parts.log.warn('a notification cannot be read; the executor is asked instead', {
@@ -83,8 +91,8 @@ export async function handleNotification(
     await poke(parts, id);
     return 'unreadable: polls instead';
   }
-  if (call.value === undefined) return 'nothing of interest';
-  const status: TaskStatus = normalizeStatus(call.value);
+  const status = call.value;
+  if (status === undefined) return 'nothing of interest';
   const outcome = await applyEvent(
     parts,
     () => loadDocsOf(parts, id),
@@ -105,11 +113,7 @@ function isExpired(execution: Execution, now: number): boolean {
 }
 
 /** What will never get better is acknowledged, counted and logged. */
-export function drop(parts: Parts, reason: string, execution?: string): string {
-  parts.log.warn('a notification was dropped', {
-    reason,
-    execution,
-    count: parts.count(`notifications_dropped:${reason}`),
-  });
+export function drop(parts: Parts, what: 'notification' | 'task', reason: string, id?: string): string {
+  parts.log.warn(`a ${what} was dropped`, { reason, id, count: parts.count(`${what} dropped: ${reason}`) });
   return `dropped: ${reason}`;
 }

@@ -2,7 +2,7 @@ import type { CallError } from '../core/calls.ts';
 import type { Docs } from '../core/decide/decision.ts';
 import { decidePollRecorded } from '../core/decide/report.ts';
 import { decideConfirmRecorded } from '../core/decide/stop.ts';
-import { isCredentialError } from '../core/errors.ts';
+import { isCredentialError, messageOf, TransientError } from '../core/errors.ts';
 import { type Claim, idOfExecution, tokenOf } from '../core/execution.ts';
 import { normalizeStatus, type TaskStatus } from '../core/result.ts';
 import { adapterOf, callAdapter } from './call.ts';
@@ -33,11 +33,19 @@ async function askStatus(parts: Parts, docs: Docs, claim: Claim): Promise<TaskSt
   const call = await callAdapter(parts, claim.call, async () => {
     if (token === undefined) throw new Error('bug: a poll without a token');
     const handle = { executionId: idOfExecution(execution), token };
-    return normalizeStatus(
-      await adapterOf(parts, execution.distributor).getStatus(handle, structuredClone(quest.desc)),
-    );
+    const adapter = adapterOf(parts, execution.distributor);
+    return statusOrAgain(await adapter.getStatus(handle, structuredClone(quest.desc)));
   });
   if ('value' in call) return call.value;
   // Credentials change: what is forbidden today says nothing about the job.
   return { error: isCredentialError(call.thrown) ? { ...call.error, transient: true } : call.error };
+}
+
+/** An adapter that answers nonsense says nothing about the job: it is asked again. */
+function statusOrAgain(answer: unknown): TaskStatus {
+  try {
+    return normalizeStatus(answer);
+  } catch (error) {
+    throw new TransientError(messageOf(error), { cause: error });
+  }
 }

@@ -11,7 +11,7 @@ import {
   MAX_TOKEN_CHARACTERS,
 } from '../core/execution.ts';
 import { type AttemptId, executionId, parseAttemptId } from '../core/ids.ts';
-import { normalizeStatus, pending } from '../core/result.ts';
+import { normalizeStatus, pending, type TaskStatus } from '../core/result.ts';
 import { adapterOf, callAdapter, prepared, UnusableAnswer } from './call.ts';
 import { describeTask } from './describe.ts';
 import { loadDocsOf, loadQuest } from './load.ts';
@@ -106,10 +106,19 @@ function checkedOutcome(outcome: RunOutcome | undefined): Omit<Launched, 'tasks'
   const timeoutsMs = { start: timeToStartMs, run: timeToRunMs, stop: timeToStopMs };
   return {
     token,
-    status: status === undefined ? pending() : normalizeStatus(status),
+    status: statusOrPending(status),
     timeoutsMs: Object.fromEntries(Object.entries(timeoutsMs).filter(([, ms]) => isPositive(ms))),
     ...(isPositive(pollAfterMs) && { pollAfterMs }),
   };
+}
+
+/** The token counts, whatever was said with it; a poll will tell more. */
+function statusOrPending(status: unknown): TaskStatus {
+  try {
+    return status === undefined ? pending() : normalizeStatus(status);
+  } catch {
+    return pending();
+  }
 }
 
 /** What is not finite cannot be stored. */

@@ -10,7 +10,7 @@ export type Outboxes = Map<ExecutionId, AdapterTask[]>;
 
 const MAX_PAYLOAD_BYTES = 16 * 1024;
 
-/** What each distributor instance gets of the system (DESIGN §2). */
+/** What each distributor instance gets of the system. */
 export function servicesFactory(
   options: EngineOptions,
   outboxes: Outboxes,

@@ -24,9 +24,9 @@ export async function sweep(parts: Parts): Promise<Swept> {
   const isOver = () => parts.clock.now() - startedAt > TIME_BUDGET_MS;
   let due = 0;
   let complete = true;
-  for (const kind of ['execution', 'attempt'] as const) {
-    for (let i = 0; i < SHARDS; i++) {
-      const shard = (firstShard + i) % SHARDS;
+  for (let i = 0; i < SHARDS; i++) {
+    const shard = (firstShard + i) % SHARDS;
+    for (const kind of ['execution', 'attempt'] as const) {
       const swept = await sweepShard(parts, kind, shard, startedAt, isOver);
       due += swept.due;
       complete &&= swept.complete;

@@ -1,11 +1,12 @@
 import type { Docs } from '../core/decide/decision.ts';
-import { decideWake } from '../core/decide/wake.ts';
+import { decideWake, isHeld } from '../core/decide/wake.ts';
 import { isTransient, messageOf, TransientError } from '../core/errors.ts';
 import { type Claim, isLive } from '../core/execution.ts';
 import { type AttemptId, type ExecutionId, isAttemptId, isExecutionId } from '../core/ids.ts';
 import { performCancel } from './cancel.ts';
 import { loadDocs, loadDocsOf } from './load.ts';
 import { applyEvent, type Snapshot } from './loop.ts';
+import { drop } from './notify.ts';
 import type { Parts } from './parts.ts';
 import { performPoll } from './poll.ts';
 import { enqueueTasks, launch, performRun } from './run.ts';
@@ -20,7 +21,7 @@ const POISON_DELAY_MS = 60 * 60_000;
  */
 export async function wake(parts: Parts, { id, revision }: Wake): Promise<string> {
   const target = parseTarget(id);
-  if (target === undefined) return 'not an id';
+  if (target === undefined) return drop(parts, 'task', 'not an id');
   try {
     return target.kind === 'attempt'
       ? await launch(parts, target.id, revision)
@@ -45,10 +46,11 @@ function parseTarget(id: string): Target | undefined {
 
 async function wakeExecution(parts: Parts, id: ExecutionId, revision: number): Promise<string> {
   const first = await loadDocs(parts, id);
-  if (first === undefined) return 'unknown execution';
+  if (first === undefined) return drop(parts, 'task', 'unknown execution', id);
   const { execution } = first.docs;
   const outbox = isLive(execution) && execution.launch.state === 'launched' ? execution.launch.outbox : undefined;
-  if (outbox !== undefined && outbox.nextAt <= parts.clock.now() && execution.revision === revision) {
+  const now = parts.clock.now();
+  if (outbox !== undefined && outbox.nextAt <= now && execution.revision === revision && !isHeld(execution, now)) {
     // Before the commit that forgets them: a task twice is harmless, a task lost is not.
     await enqueueTasks(parts, execution, outbox.tasks);
   }

@@ -42,14 +42,14 @@ describe('the distributors file', () => {
   });
 
   test.each<[string, unknown, string]>([
-    ['no table', ['a'], 'distributors: Invalid input: expected record, received array'],
-    ['an entry that is text', { a: 'echo' }, 'a: Invalid input: expected object, received string'],
+    ['no table', ['a'], 'distributors: must be record, not array'],
+    ['an entry that is text', { a: 'echo' }, 'a: must be object, not string'],
     ['a bad name', { 'a b': { type: 'echo' } }, 'a b: must be 1 to 100 characters'],
     ['an unknown type', { a: { type: 'ech' } }, 'a.type: unknown type "ech"; known: echo'],
-    ['no type', { a: {} }, 'a.type: Invalid input: expected string, received undefined'],
+    ['no type', { a: {} }, 'a.type: is missing'],
     ['an unknown key', { a: { type: 'echo', conf: {} } }, 'a: unknown field "conf"'],
     ['an unknown config key', { a: { type: 'echo', config: { pol: 1 } } }, 'a.config: unknown field "pol"'],
-    ['a bad config value', { a: { type: 'echo', config: { pool: 1 } } }, 'a.config.pool: Invalid input'],
+    ['a bad config value', { a: { type: 'echo', config: { pool: 1 } } }, 'a.config.pool: must be string, not number'],
     ['a bad duration', { a: { type: 'echo', config: { pollInterval: '1m' } } }, 'a.config.pollInterval: must be'],
     [
       'an unlimited stop',

@@ -54,7 +54,7 @@ const STRANGE_DATA = [
   `{"x":"${'x'.repeat(300_000)}"}`,
 ];
 
-/** What every adapter promises (DESIGN §2), whatever its executor. */
+/** What every adapter promises, whatever its executor. */
 export function adapterContract(name: string, createFixture: () => Promise<AdapterFixture>): void {
   async function setUp() {
     const fixture = await createFixture();

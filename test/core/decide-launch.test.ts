@@ -185,6 +185,14 @@ describe('the outcome of run', () => {
     expect(next.attempt?.state).toBe('ABNORMAL_FINISHED');
   });
 
+  test('a final error after the job has activated does not prove that there is none: it is to be stopped', () => {
+    const activated = executionIn('RUNNING', { mode: 'interactive', launch: execution.launch, claim: claimed });
+    const next = committed(
+      decideRunRecorded(docsOf(activated), { claim: claimed, outcome: { error: UNKNOWN } }, at(0)),
+    );
+    expect(next.execution).toMatchObject({ state: 'ABNORMAL_FINISHED', unwanted: [{ need: 'cancel' }] });
+  });
+
   test('a type that is gone ends it as REJECTED; a job that an earlier try may have begun is still to be stopped', () => {
     const outcome = { error: TYPE_GONE };
     const once = committed(decideRunRecorded(docsOf(execution), { claim: claimed, outcome }, at(0)));

@@ -162,7 +162,10 @@ describe('a notification that comes before the token', () => {
   });
 
   test('is kept once, however often it is delivered', () => {
-    expect(dataOf(keep('1', '2', '2', '2'))).toEqual(['1', '2']);
+    const kept = keep('1', '2');
+    const again = decideKeep({ execution: kept }, { message: { data: '2', attributes: {} } }, at(SECOND_MS));
+    expect(again).toEqual({ kind: 'ignored', reason: 'kept already' });
+    expect(dataOf(kept)).toEqual(['1', '2']);
   });
 
   test('drops older ones that are more than 300 KiB together with it', () => {

@@ -65,6 +65,7 @@ test.each<[unknown, boolean]>([
   [{ code: 7 }, true],
   [{ code: 5 }, false],
   [{ code: 403 }, true],
+  [{ message: 'status failed', cause: { status: 401 } }, true],
   [new ApiError('PERMISSION_DENIED', 'no'), true],
   [new ApiError('NOT_FOUND', 'no'), false],
   [null, false],

@@ -53,8 +53,8 @@ describe('a normalized description', () => {
 });
 
 test.each<[unknown, string]>([
-  [undefined, 'desc: Invalid input: expected object, received undefined'],
-  [[], 'desc: Invalid input: expected object, received array'],
+  [undefined, 'desc: is missing'],
+  [[], 'desc: must be object, not array'],
   [{ ...DESC, priority: 1 }, 'desc: unknown field "priority"'],
   [{ ...DESC, distributorConfigName: 'a b' }, 'desc.distributorConfigName: must be a distributor name'],
   [{ ...DESC, distributorConfigName: 'x'.repeat(101) }, 'desc.distributorConfigName: must be'],

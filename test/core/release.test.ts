@@ -63,3 +63,11 @@ test.each(['run', 'poll', 'cancel', 'confirm'] as const)(
     expect(claimCall(call, 1000, 0).untilAt).toBeLessThanOrEqual(LONGEST_CLAIM_MS);
   },
 );
+
+test('is left as it is when it is done again, so that a walk through what is due comes to an end', () => {
+  const launch = { state: 'launched', token: 't', at: CREATED_AT } as const;
+  const outbox = { tasks: [{ payload: {} }], nextAt: NOW + 60_000 };
+  const first = decideRelease({ execution: executionIn('RUNNING', { launch: { ...launch, outbox } }) }, CONTEXT);
+  if (first.kind !== 'commit' || first.writes.execution === undefined) throw new Error(`not released: ${first.kind}`);
+  expect(decideRelease({ execution: first.writes.execution }, { ...CONTEXT, now: NOW + 1 }).kind).toBe('ignored');
+});

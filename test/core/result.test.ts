@@ -29,6 +29,11 @@ describe('a status from an adapter', () => {
     ['an array', []],
     ['no state', {}],
     ['a state nobody has heard of', { state: 'paused' }],
+  ])('that is not one (%s) is refused, for it says nothing of the job', (_, status) => {
+    expect(() => normalizeStatus(status)).toThrow(/^the adapter gave no status: \w/);
+  });
+
+  test.each<[string, unknown]>([
     ['no result', { state: 'finished' }],
     ['an empty result', { state: 'finished', result: {} }],
     ['data that is an array', { state: 'finished', result: { data: [] } }],
@@ -40,7 +45,11 @@ describe('a status from an adapter', () => {
     ['too much', { state: 'finished', result: { data: { a: 'x'.repeat(256 * 1024) } } }],
     ['no date as expiration', { state: 'finished', result: { data: {}, expiration: 'tomorrow' } }],
     ['an abnormal status nobody has heard of', { state: 'finished', result: { abnormalFinish: { status: 'BORED' } } }],
-  ])('that is not one (%s) is RESULT_MALFORMED with the reason, never an exception', (_, status) => {
+    [
+      'data and an abnormal end',
+      { state: 'finished', result: { data: {}, abnormalFinish: { status: 'FAILED', reason: '' } } },
+    ],
+  ])('finished with %s is RESULT_MALFORMED with the reason, never an exception', (_, status) => {
     expect(normalizeStatus(status)).toEqual(
       finished({ abnormalFinish: { status: 'RESULT_MALFORMED', reason: expect.stringMatching(/\w/) } }),
     );

@@ -86,18 +86,34 @@ test('message ids never come back, also after a restart', async () => {
   expect(new Set(ids).size).toBe(2);
 });
 
-test('a queue and a topic on one file keep apart', async () => {
+test('topics and a queue on one file keep apart', async () => {
   const database = freshDatabase();
   const inbox = createInbox<string>();
-  const topic = createTopic(database, { ...fastDelivery(), ...NAMES, deliver: async () => inbox.add('message') });
-  const queue = createQueue(database, { ...fastDelivery(), deliver: async () => inbox.add('task') });
-  await topic.publish({ data: 'x', attributes: {} });
+  const open = (name: string) =>
+    createTopic(database, {
+      ...fastDelivery(),
+      name,
+      subscription: NAMES.subscription,
+      deliver: async () => inbox.add(name),
+    });
+  const first = open('projects/local/topics/first');
+  const second = open('projects/local/topics/second');
+  const queue = createQueue(database, {
+    ...fastDelivery(),
+    deliver: async (_task, { retryCount }) => inbox.add(`task ${retryCount}`),
+  });
   await queue.enqueue({ path: 'wake', body: {}, shard: 0 });
-  topic.start();
-  await expect.poll(() => topic.counts().pending).toBe(0);
-  expect(inbox.items).toEqual(['message']);
-  expect(queue.counts().pending).toBe(1);
+  await second.publish({ data: 'x', attributes: {} });
+  await first.publish({ data: 'x', attributes: {} });
+
+  first.start();
+  await expect.poll(() => first.counts()).toMatchObject({ pending: 0, inFlight: 0 });
+  expect(inbox.items).toEqual([first.name]);
+  second.start();
+  await expect.poll(() => second.counts()).toMatchObject({ pending: 0, inFlight: 0 });
+  expect(inbox.items).toEqual([first.name, second.name]);
   queue.start();
-  await inbox.until(({ length }) => length === 2);
-  await Promise.all([queue.stop(5000), topic.stop(5000)]);
+  await inbox.until(({ length }) => length === 3);
+  expect(inbox.items[2]).toBe('task 0');
+  await Promise.all([queue.stop(5000), first.stop(5000), second.stop(5000)]);
 });

@@ -27,6 +27,17 @@ describe('an adapter that throws what is not an Error, at once,', () => {
     });
   });
 
+  test('in getStatus, an answer that is no status at all: it is asked again, and nothing ends', async () => {
+    const world = createTestEngine({ script: { run: start, getStatus: async () => ({ state: 'paused' }) as never } });
+    const id = await world.submit();
+    await world.settle();
+    await world.elapse(10 * MINUTE_MS);
+    expect((await world.attempt(id)).state).toBe('EXECUTING');
+    world.executor.script.getStatus = async () => DONE;
+    await world.elapse(20 * MINUTE_MS);
+    expect(await world.attempt(id)).toMatchObject({ state: 'FINISHED' });
+  });
+
   test('in cancel: it is called again, with backoff', async () => {
     const world = createTestEngine({ script: { run: start, ...operations.cancel } });
     const id = await world.submit();

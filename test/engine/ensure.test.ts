@@ -45,8 +45,8 @@ describe('asking for attempts', () => {
 
   const unknown = 'A'.repeat(43);
   test.each<[unknown, string]>([
-    [undefined, 'Invalid input'],
-    [[], 'Invalid input'],
+    [undefined, 'is missing'],
+    [[], 'must be object, not array'],
     [{}, 'quests: at least one quest'],
     [{ quests: 'all' }, 'quests: '],
     [{ quests: [{}] }, 'quests[0].desc: '],

@@ -126,12 +126,13 @@ describe('run', () => {
     expect(world.executor.argsOf('cancel')).toEqual([{ executionId: executionOf(id) }]);
   });
 
-  test('that answers a malformed status has a malformed result', async () => {
+  test('that answers no status at all has begun its job, and polls find out about it', async () => {
     const run = async () => ({ token: 'job-1', status: { state: 'paused' } }) as unknown as RunOutcome;
     const world = createTestEngine({ script: { run } });
     const id = await world.submit();
     await world.settle();
-    expect(await world.attempt(id)).toMatchObject({ result: { abnormalFinish: { status: 'RESULT_MALFORMED' } } });
+    expect((await world.attempt(id)).state).toBe('EXECUTING');
+    expect(await world.execution(id)).toMatchObject({ launch: { token: 'job-1' } });
   });
 
   test('that answers durations of zero, or no durations at all, replaces nothing', async () => {

@@ -109,9 +109,9 @@ describe.each(SERVED_BY)('tasks, served by %s', servedBy => {
   );
 
   test.each([
-    [{ id: 'nonsense', revision: 1 }, 'not an id'],
-    [{ id: `${QUEST}|0`, revision: 1 }, 'not an id'],
-    [{ id: `${QUEST}|1|1`, revision: 1 }, 'unknown execution'],
+    [{ id: 'nonsense', revision: 1 }, 'dropped: not an id'],
+    [{ id: `${QUEST}|0`, revision: 1 }, 'dropped: not an id'],
+    [{ id: `${QUEST}|1|1`, revision: 1 }, 'dropped: unknown execution'],
   ])('a wake-up of what does not exist is acknowledged: %j', async (body, outcome) => {
     const { call } = await setUp(servedBy);
     expect(await call('tasks', 'POST /wake', { body })).toMatchObject({ status: 200, json: { outcome } });

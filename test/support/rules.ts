@@ -175,7 +175,7 @@ function endOf(execution: Execution): unknown {
   return { state, result, endedAt, reported, halt };
 }
 
-/** DESIGN §4, said once more in other words than the code's. */
+/** The rules of time-outs, said once more in other words than the code's. */
 function owedTimes({ claim, unwanted = [], ...execution }: Execution): (number | undefined)[] {
   const held = (at: number | undefined) => at && Math.max(at, claim?.untilAt ?? 0);
   const times = unwanted.map(job => held(job.nextAt));

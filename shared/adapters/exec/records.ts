@@ -23,7 +23,7 @@ export interface StoredRecord {
   version: Version;
 }
 
-/** An end is kept longer than the engine asks for it (7 days, DESIGN §4); a process may run for as long as it likes. */
+/** An end is kept longer than the engine asks for it (7 days); a process may run for as long as it likes. */
 const KEEP_MS: Readonly<Record<ProcessRecord['state'], number>> = { running: 3650 * DAY_MS, exited: 8 * DAY_MS };
 
 const PAGE = 100;

@@ -25,7 +25,7 @@ export function endExecution(
   };
 }
 
-/** What an executor's report of the end means, by the kind of quest (DESIGN §3). */
+/** What an executor's report of the end means, by the kind of quest. */
 export function reportedResult(execution: LiveExecution, result: TaskResult): TaskResult {
   const finishedEarly = execution.mode === 'interactive' && execution.state !== 'STOPPING' && 'data' in result;
   return finishedEarly ? abnormal('FAILED', `distributor finished execution while it was ${execution.state}`) : result;
@@ -80,7 +80,7 @@ export function unwantedJob(token: string | undefined, now: number, nextAt: numb
   return { token, need: 'cancel', tries: 0, failedCancels: 0, since: now, nextAt };
 }
 
-/** An attempt's next execution waits until its last one's jobs are gone, or have refused to die this often (DESIGN §3). */
+/** An attempt's next execution waits until its last one's jobs are gone, or have refused to die this often. */
 const CANCELS_BEFORE_RELEASE = 10;
 
 /** Whether an execution's jobs keep the next execution of the attempt from starting. */

@@ -12,12 +12,12 @@ export function decideKeep(
   { now }: Context,
 ): Decision {
   if (!isLive(execution) || execution.launch.state !== 'owed') return ignored('not waiting for its token');
-  const others = (execution.kept ?? []).filter(kept => !isSame(kept, message));
-  const kept = newest([...others, message]);
+  if (execution.kept?.some(known => isSame(known, message)) === true) return ignored('kept already');
+  const kept = newest([...(execution.kept ?? []), message]);
   return commit({ execution: reviseExecution(execution, { ...execution, kept }, now) });
 }
 
-/** The same notification may be delivered twice, or this decision be made twice; it must not drive out another. */
+/** The same notification may be delivered twice, or this decision be made twice. */
 function isSame(a: TopicMessage, b: TopicMessage): boolean {
   return a.data === b.data && JSON.stringify(a.attributes) === JSON.stringify(b.attributes);
 }

@@ -12,7 +12,8 @@ export const LONGEST_CLAIM_MS = CALL_TIMEOUT_MS.run + CALL_BACKOFF.maxMs;
  */
 export function decideRelease({ execution }: { execution: Execution }, { now }: Context): Decision {
   const { claim, launch, poll, unwanted } = execution;
-  const hasOutbox = isLive(execution) && launch.state === 'launched' && launch.outbox !== undefined;
+  // What is due already stays as it is: a walk through all that is due would meet it again and again.
+  const hasOutbox = isLive(execution) && launch.state === 'launched' && (launch.outbox?.nextAt ?? 0) > now;
   if (claim === undefined && !hasOutbox) return ignored('nothing is held');
   // A claim puts the call that it stands for off until it lapses.
   const freed = <Step extends { nextAt?: number | undefined }>(step: Step): Step =>
@@ -33,5 +34,5 @@ type Owed = Extract<Launch, { state: 'owed' }>;
 function releasedLaunch(launch: Launch, freed: (owed: Owed) => Owed, now: number): Launch {
   if (launch.state === 'owed') return freed(launch);
   if (launch.state === 'none' || launch.outbox === undefined) return launch;
-  return { ...launch, outbox: { ...launch.outbox, nextAt: now } };
+  return { ...launch, outbox: { ...launch.outbox, nextAt: Math.min(launch.outbox.nextAt, now) } };
 }

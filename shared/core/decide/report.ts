@@ -107,7 +107,9 @@ export function decidePollRecorded(
     return commit(endExecution(live, { result: abnormal('MISSING', reason), reported: false }, context));
   }
   if (execution.asked >= ASKS_AT_DEADLINE[execution.state]) return endOverdue(live, context);
-  return commit({ execution: reviseExecution(execution, fruitless(execution, claim, context.now), context.now) });
+  const retryAfterMs = 'error' in outcome ? outcome.error.retryAfterMs : undefined;
+  const waiting = fruitless(execution, claim, context.now, retryAfterMs);
+  return commit({ execution: reviseExecution(execution, waiting, context.now) });
 }
 
 /** A poll that was asked for while this one was under way is still due: this one perhaps came too early. */
@@ -115,10 +117,10 @@ function pokedAt({ poll }: LiveExecution, claim: Claim): number | undefined {
   return poll.nextAt === claim.untilAt ? undefined : poll.nextAt;
 }
 
-function fruitless(execution: LiveExecution, claim: Claim, now: number): LiveExecution {
+function fruitless(execution: LiveExecution, claim: Claim, now: number, retryAfterMs = 0): LiveExecution {
   const { poll } = execution;
   const times = poll.fruitless + 1;
-  const delayMs = Math.max(poll.intervalMs, Math.min(poll.intervalMs * 2 ** times, LONGEST_POLL_MS));
+  const delayMs = Math.max(retryAfterMs, poll.intervalMs, Math.min(poll.intervalMs * 2 ** times, LONGEST_POLL_MS));
   return { ...execution, poll: { ...poll, fruitless: times, nextAt: pokedAt(execution, claim) ?? now + delayMs } };
 }
 

@@ -112,7 +112,8 @@ function runFailed(docs: Live, error: CallError, context: Context): Decision<Aft
   if (!error.transient) {
     const result = abnormal('REJECTED', error.message);
     // A call that was not made says nothing about what earlier ones began; an adapter that refuses knows that no job exists.
-    const jobPossible = error.jobPossible === true || (error.notAsked === true && tries > 1);
+    const activated = execution.state !== 'SCHEDULING';
+    const jobPossible = activated || error.jobPossible === true || (error.notAsked === true && tries > 1);
     const refused: LiveExecution = jobPossible
       ? { ...execution, claim: undefined }
       : { ...execution, claim: undefined, launch: { state: 'none' } };

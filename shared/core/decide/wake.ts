@@ -1,5 +1,5 @@
 import { claimCall } from '../calls.ts';
-import { type Claim, isLive, type LiveExecution, tokenOf, type UnwantedJob } from '../execution.ts';
+import { type Claim, type Execution, isLive, type LiveExecution, tokenOf, type UnwantedJob } from '../execution.ts';
 import { type Context, commit, type Decision, type Docs, ignored, reviseExecution } from './decision.ts';
 import { ASKS_AT_DEADLINE, endOverdue } from './report.ts';
 import { ABANDON_AFTER_MS, reviseEnded } from './stop.ts';
@@ -18,7 +18,7 @@ export function decideWake(docs: Docs, { revision }: { revision: number }, conte
   const { execution } = docs;
   const { now } = context;
   if (execution.revision !== revision) return ignored('stale wake-up');
-  const held = execution.claim !== undefined && execution.claim.untilAt > now;
+  const held = isHeld(execution, now);
   const overdue = isLive(execution) && isDue(execution.deadlineAt, now);
   if (held && !(overdue && execution.claim?.call === 'run')) return ignored('a call is under way');
 
@@ -26,14 +26,19 @@ export function decideWake(docs: Docs, { revision }: { revision: number }, conte
     if (overdue) return atDeadline({ ...docs, execution }, context);
     const { launch } = execution;
     if (launch.state === 'owed' && launch.nextAt <= now) return claimRun(execution, launch.tries + 1, now);
-    if (isDue(execution.poll.nextAt, now)) return claimPoll(execution, execution, now);
     if (launch.state === 'launched' && launch.outbox !== undefined && launch.outbox.nextAt <= now) {
       // The engine has enqueued these tasks again before it asked.
       const flushed: LiveExecution = { ...execution, launch: { ...launch, outbox: undefined } };
       return commit({ execution: reviseExecution(execution, flushed, now) }, {});
     }
+    if (isDue(execution.poll.nextAt, now)) return claimPoll(execution, execution, now);
   }
   return stopNextJob(docs, context);
+}
+
+/** Whether a call is under way whose outcome is to be waited for. */
+export function isHeld({ claim }: Execution, now: number): boolean {
+  return claim !== undefined && claim.untilAt > now;
 }
 
 function isDue(at: number | undefined, now: number): boolean {
