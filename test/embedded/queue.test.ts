@@ -256,6 +256,37 @@ test('a dead letter is kept with its last error, and logged', async () => {
   ]);
 });
 
+test('a start in the very moment in which a task becomes durable delivers it once', async () => {
+  const database = freshDatabase();
+  const { queue, inbox, enqueue, settled } = setUp({}, database);
+  // Both are committed together; the start comes before the queue is told that its task is stored.
+  await Promise.all([database.transact(() => {}).then(queue.start), enqueue(1)]);
+  await inbox.first();
+  await settled();
+  expect(inbox.items).toHaveLength(1);
+});
+
+test('a task whose outcome could not be recorded is delivered again', async () => {
+  const database = freshDatabase();
+  let refusals = 1;
+  const { queue, inbox, enqueue, log } = setUp(
+    {},
+    {
+      ...database,
+      transact: work =>
+        inbox.items.length > 0 && refusals-- > 0
+          ? Promise.reject(new TransientError('the disk is full'))
+          : database.transact(work),
+    },
+  );
+  queue.start();
+  await enqueue(1);
+  await inbox.until(({ length }) => length === 2);
+  await queue.stop(5000);
+  expect(log.lines).toMatchObject([{ severity: 'error', fields: { error: 'the disk is full' } }]);
+  expect(queue.counts()).toEqual({ pending: 0, inFlight: 0, dead: 0 });
+});
+
 describe('stopping', () => {
   test('waits for what is in flight and begins nothing more', async () => {
     const stuck = Promise.withResolvers<void>();
