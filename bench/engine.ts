@@ -2,7 +2,7 @@ import type { DistributorType, TaskDescription } from '../shared/adapters/contra
 import { commonConfig } from '../shared/adapters/contract.ts';
 import { parseDistributors } from '../shared/adapters/distributors.ts';
 import { typeTable } from '../shared/adapters/registry.ts';
-import { readStatus } from '../shared/adapters/status-message.ts';
+import { readStatus, statusNotification } from '../shared/adapters/status-message.ts';
 import { attemptId, parseExecutionId, type QuestId } from '../shared/core/ids.ts';
 import { abnormal, finished, running, type ResultData } from '../shared/core/result.ts';
 import { adapterTaskSchema } from '../shared/engine/adapter-task.ts';
@@ -17,7 +17,9 @@ const AT_FULL_LOAD = 256;
 /** How long a job works; a real one would not answer before its `run` has returned. */
 const WORK_MS = 2;
 
-type Kind = 'unattended' | 'interactive' | 'cancelled';
+/** How an execution gets on: reported by a notification, by a poll, by a task of its adapter; by its job; or not at all. */
+const KINDS = ['unattended', 'polled', 'by task', 'interactive', 'cancelled'] as const;
+type Kind = (typeof KINDS)[number];
 
 /** The engine on SQLite without HTTP: its queue and its topic deliver straight into it. */
 export async function engine({ runs, scaled }: Scale): Promise<Figure[]> {
@@ -26,7 +28,7 @@ export async function engine({ runs, scaled }: Scale): Promise<Figure[]> {
     await runLoad(scaled(2000), AT_FULL_LOAD, n => bed.execute('unattended', `warm-up ${n}`));
     const { perSecond } = await runLoad(scaled(20_000), AT_FULL_LOAD, n => bed.execute('unattended', `load ${n}`));
     bed.events.clear();
-    for (const kind of ['unattended', 'interactive', 'cancelled'] as const) {
+    for (const kind of KINDS) {
       await runLoad(scaled(1000), 1, n => bed.execute(kind, `alone ${n}`));
     }
     await bed.stop();
@@ -80,7 +82,8 @@ function createBed(directory: string) {
   const parts = embeddedParts(directory, {
     async task({ path, body }, { retryCount }) {
       if (path.startsWith('distributor/')) {
-        await bench.handleAdapterTask(path.slice('distributor/'.length), adapterTaskSchema.parse(body), retryCount);
+        const name = path.slice('distributor/'.length);
+        await timed('adapter task', () => bench.handleAdapterTask(name, adapterTaskSchema.parse(body), retryCount));
         return;
       }
       const target = wakeSchema.parse(body);
@@ -95,7 +98,7 @@ function createBed(directory: string) {
       } else {
         record(`wake: ${outcome}`, startedAt);
       }
-      if (outcome === 'cancel') endOf(quest).resolve();
+      if (outcome === 'cancel' || outcome === 'poll') endOf(quest).resolve();
     },
     async message({ message: { data = '', attributes } }) {
       const message = { data: Buffer.from(data, 'base64').toString(), attributes };
@@ -126,18 +129,23 @@ function createBed(directory: string) {
     type: 'memory',
     modes: ['unattended', 'interactive'],
     configSchema: z.strictObject(commonConfig),
-    create: () => ({
+    create: (_, services) => ({
       async run(task) {
-        const { quest, attempt } = parseExecutionId(task.executionId);
-        setTimeout(() => void runJob(task), WORK_MS);
+        const { executionId } = task;
+        const { quest, attempt } = parseExecutionId(executionId);
+        const kind = task.quest.parameters.kind as Kind;
+        if (kind === 'by task') await services.enqueueTask({ executionId, payload: {} });
+        else if (kind !== 'polled') setTimeout(() => void runJob(task), WORK_MS);
         runReturnedAt.set(attemptId(quest, attempt), performance.now());
-        return { token: task.executionId, status: running() };
+        return { token: executionId, status: running(), ...(kind === 'polled' && { pollAfterMs: WORK_MS }) };
       },
       cancel: async () => {},
-      getStatus: async () => finished(abnormal('CANCELLED', 'cancelled')),
+      getStatus: async (_handle, { parameters }) =>
+        finished(parameters.kind === 'polled' ? RESULT : abnormal('CANCELLED', 'cancelled')),
       infoUrl: () => undefined,
       handleNotification: async ({ data }) => readStatus(data),
-      handleTaskQueueTask: async () => [],
+      handleTaskQueueTask: async ({ executionId }) =>
+        executionId === undefined ? [] : [statusNotification(executionId, finished(RESULT))],
       validate: () => {},
     }),
   };
