@@ -20,9 +20,22 @@ function keyObject(bytes: Uint8Array): KeyObject {
   return known;
 }
 
-function mac(keyring: Keyring, keyId: string, purpose: Purpose, content: string): Buffer | undefined {
+function mac(keyring: Keyring, keyId: string, purpose: Purpose, content: string): string | undefined {
   const key = Object.hasOwn(keyring.keys, keyId) ? keyring.keys[keyId] : undefined;
-  return key && createHmac('sha256', keyObject(key)).update(`${purpose}\n${content}`).digest();
+  return key && createHmac('sha256', keyObject(key)).update(`${purpose}\n${content}`).digest('base64url');
+}
+
+/** Throws when the key is gone. */
+function sign(keyring: Keyring, keyId: string, purpose: Purpose, content: string): string {
+  const code = mac(keyring, keyId, purpose, content);
+  if (code === undefined) throw new Error(`there is no signing key "${keyId}"`);
+  return code;
+}
+
+/** Whether the key that is named signed this. */
+function isSigned(keyring: Keyring, keyId: string, purpose: Purpose, content: string, signature: string): boolean {
+  const code = mac(keyring, keyId, purpose, content);
+  return code !== undefined && sameText(code, signature);
 }
 
 export interface ExecutionSecret {
@@ -33,13 +46,16 @@ export interface ExecutionSecret {
 
 /** What a job shows to activate. Derived from the execution each time, never stored. Throws when its key is gone. */
 export function activationToken(keyring: Keyring, id: ExecutionId, { nonce, keyId }: ExecutionSecret): string {
-  const code = mac(keyring, keyId, 'activation', `${id}\n${nonce}`);
-  if (code === undefined) throw new Error(`there is no signing key "${keyId}"`);
-  return code.toString('base64url');
+  return sign(keyring, keyId, 'activation', `${id}\n${nonce}`);
 }
 
-export function isActivationToken(keyring: Keyring, id: ExecutionId, auth: ExecutionSecret, token: string): boolean {
-  return keyring.keys[auth.keyId] !== undefined && sameText(activationToken(keyring, id, auth), token);
+export function isActivationToken(
+  keyring: Keyring,
+  id: ExecutionId,
+  { nonce, keyId }: ExecutionSecret,
+  token: string,
+): boolean {
+  return isSigned(keyring, keyId, 'activation', `${id}\n${nonce}`, token);
 }
 
 export interface AuthClaims {
@@ -54,9 +70,7 @@ export function authToken(
   { issuedAt, keyId }: Pick<ExecutionSecret, 'issuedAt' | 'keyId'>,
 ): string {
   const content = Buffer.from(JSON.stringify([execution, distributor, issuedAt, keyId])).toString('base64url');
-  const code = mac(keyring, keyId, 'notification', content);
-  if (code === undefined) throw new Error(`there is no signing key "${keyId}"`);
-  return `${content}.${code.toString('base64url')}`;
+  return `${content}.${sign(keyring, keyId, 'notification', content)}`;
 }
 
 /** What an `auth_token` claims, or undefined when it is malformed or forged. */
@@ -66,8 +80,7 @@ export function verifyAuthToken(keyring: Keyring, token: string): AuthClaims | u
   if (!Array.isArray(claims)) return undefined;
   const [execution, distributor, , keyId] = claims;
   if (typeof execution !== 'string' || typeof distributor !== 'string' || typeof keyId !== 'string') return undefined;
-  const code = mac(keyring, keyId, 'notification', content);
-  if (code === undefined || !sameText(code.toString('base64url'), signature)) return undefined;
+  if (!isSigned(keyring, keyId, 'notification', content, signature)) return undefined;
   return { execution: execution as ExecutionId, distributor };
 }
 

@@ -2,12 +2,11 @@ import type { CallError } from '../core/calls.ts';
 import { decideCancelAttempt } from '../core/decide/cancel.ts';
 import type { Docs } from '../core/decide/decision.ts';
 import { decideCancelRecorded } from '../core/decide/stop.ts';
-import { ApiError } from '../core/errors.ts';
 import { type Claim, type Execution, idOfExecution } from '../core/execution.ts';
 import { type AttemptId, executionId, parseAttemptId } from '../core/ids.ts';
 import type { Quest } from '../core/quest.ts';
 import { adapterOf, callAdapter } from './call.ts';
-import { loadDocsOf, loadQuest } from './load.ts';
+import { loadAttempt, loadDocsOf, loadQuest } from './load.ts';
 import { applyEvent, type Snapshot } from './loop.ts';
 import type { Parts } from './parts.ts';
 
@@ -28,8 +27,7 @@ interface CancelDocs {
 
 async function loadForCancel(parts: Parts, id: AttemptId): Promise<Snapshot<CancelDocs>> {
   const { quest: questId, attempt: number } = parseAttemptId(id);
-  const attempt = await parts.store.get('attempt', id);
-  if (attempt === undefined) throw new ApiError('NOT_FOUND', `there is no attempt ${number} of quest ${questId}`);
+  const attempt = await loadAttempt(parts, id);
   const quest = await loadQuest(parts, questId);
   const execution =
     attempt.doc.executions > 0

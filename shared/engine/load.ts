@@ -1,12 +1,27 @@
-import { idOfAttempt } from '../core/attempt.ts';
+import { type Attempt, idOfAttempt } from '../core/attempt.ts';
 import type { Docs } from '../core/decide/decision.ts';
-import { UnreadableDocument } from '../core/errors.ts';
+import { ApiError, UnreadableDocument } from '../core/errors.ts';
 import { type Execution, idOfExecution, isLive } from '../core/execution.ts';
-import { attemptId, type ExecutionId, parseExecutionId, type QuestId } from '../core/ids.ts';
+import {
+  type AttemptId,
+  attemptId,
+  type ExecutionId,
+  parseAttemptId,
+  parseExecutionId,
+  type QuestId,
+} from '../core/ids.ts';
 import type { Stored } from '../core/ports.ts';
 import type { Quest } from '../core/quest.ts';
 import type { Snapshot } from './loop.ts';
 import type { Parts } from './parts.ts';
+
+/** An attempt that a client names. Rejects with NOT_FOUND. */
+export async function loadAttempt(parts: Parts, id: AttemptId): Promise<Stored<Attempt>> {
+  const stored = await parts.store.get('attempt', id);
+  if (stored !== undefined) return stored;
+  const { quest, attempt } = parseAttemptId(id);
+  throw new ApiError('NOT_FOUND', `there is no attempt ${attempt} of quest ${quest}`);
+}
 
 export async function loadQuest(parts: Parts, id: QuestId): Promise<Quest> {
   const quest = await parts.quests.get(id);

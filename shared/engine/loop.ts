@@ -80,7 +80,7 @@ async function enqueuePromptWakes(parts: Parts, { attempt, execution }: Partial<
     [execution, execution && idOfExecution(execution), execution && executionObligations(execution)],
   ] as const) {
     const next = earliest(obligations?.filter(({ prompt, at }) => prompt && at <= horizon) ?? []);
-    if (doc && id && next) tasks.push(wakeTask({ id, revision: doc.revision, owed: next.owed, at: next.at }));
+    if (doc && id && next) tasks.push(wakeTask({ id, revision: doc.revision }, next.owed, { at: next.at }));
   }
   try {
     await Promise.all(tasks.map(task => parts.queue.enqueue(task)));

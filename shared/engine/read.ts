@@ -1,10 +1,11 @@
 import { type Attempt, idOfAttempt, isAttemptOver } from '../core/attempt.ts';
 import { ApiError } from '../core/errors.ts';
 import { type Execution, tokenOf } from '../core/execution.ts';
-import { type AttemptId, attemptId, type ExecutionId, parseAttemptId, type QuestId } from '../core/ids.ts';
-import type { AttemptQuery, Page, Stored } from '../core/ports.ts';
+import { type AttemptId, attemptId, type ExecutionId, type QuestId } from '../core/ids.ts';
+import type { AttemptQuery, Page } from '../core/ports.ts';
 import type { Quest } from '../core/quest.ts';
 import { adapterOf } from './call.ts';
+import { loadAttempt } from './load.ts';
 import type { Parts } from './parts.ts';
 
 /** An execution with the address at which a person can look at its job. */
@@ -29,13 +30,6 @@ export async function getQuest(parts: Parts, id: QuestId): Promise<Quest> {
 
 export async function getAttempt(parts: Parts, id: AttemptId): Promise<ShownAttempt> {
   return showAttempt(parts, (await loadAttempt(parts, id)).doc);
-}
-
-async function loadAttempt(parts: Parts, id: AttemptId): Promise<Stored<Attempt>> {
-  const stored = await parts.store.get('attempt', id);
-  if (stored !== undefined) return stored;
-  const { quest, attempt } = parseAttemptId(id);
-  throw new ApiError('NOT_FOUND', `there is no attempt ${attempt} of quest ${quest}`);
 }
 
 async function showAttempt(parts: Parts, attempt: Attempt): Promise<ShownAttempt> {

@@ -3,6 +3,7 @@ import { InvalidArgument } from '../core/errors.ts';
 import type { AdapterTask, PinnedDistributor } from '../core/execution.ts';
 import { type ExecutionId, shardOf } from '../core/ids.ts';
 import { canonicalJson, type JsonObject } from '../core/json.ts';
+import type { QueueTask } from '../core/ports.ts';
 import type { EngineOptions } from './parts.ts';
 
 /** Calls of `run` that are under way, and the tasks that they have enqueued so far. */
@@ -47,7 +48,7 @@ export function adapterQueueTask(
   executionId: ExecutionId | undefined,
   { payload, delayMs }: AdapterTask,
   now: number,
-): Parameters<EngineOptions['queue']['enqueue']>[0] {
+): QueueTask {
   const body = { type, version, config, payload };
   return {
     path: `distributor/${name}`,

@@ -1,6 +1,6 @@
 import { isTransient, messageOf } from '../core/errors.ts';
 import { SHARDS } from '../core/ids.ts';
-import type { DueDocument } from '../core/ports.ts';
+import type { DueDocument, QueueTask } from '../core/ports.ts';
 import type { Parts } from './parts.ts';
 import { wakeTask } from './wake-task.ts';
 
@@ -61,8 +61,8 @@ async function sweepShard(
   }
 }
 
-function sweepTask({ id, revision }: DueDocument, now: number): ReturnType<typeof wakeTask> {
+function sweepTask({ id, revision }: DueDocument, now: number): QueueTask {
   // Names are spread by a hash in front, as Cloud Tasks asks for; ids begin with one. `|` is not allowed in a name.
   const name = `${id.replaceAll('|', '-')}-${revision}-${Math.floor(now / NAME_WINDOW_MS)}`;
-  return wakeTask({ id, revision, owed: 'wake', name });
+  return wakeTask({ id, revision }, 'wake', { name });
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type AttemptId, type ExecutionId, shardOf } from '../core/ids.ts';
+import { shardOf } from '../core/ids.ts';
 import type { Owed } from '../core/obligations.ts';
 import type { QueueTask } from '../core/ports.ts';
 
@@ -7,24 +7,6 @@ import type { QueueTask } from '../core/ports.ts';
 export const wakeSchema = z.strictObject({ id: z.string(), revision: z.int().min(0) });
 export type Wake = z.infer<typeof wakeSchema>;
 
-export function wakeTask({
-  id,
-  revision,
-  owed,
-  at,
-  name,
-}: {
-  id: AttemptId | ExecutionId | string;
-  revision: number;
-  owed: Owed;
-  at?: number;
-  name?: string;
-}): QueueTask {
-  return {
-    path: owed,
-    body: { id, revision },
-    shard: shardOf(id),
-    ...(at !== undefined && { at }),
-    ...(name !== undefined && { name }),
-  };
+export function wakeTask({ id, revision }: Wake, owed: Owed, options: Pick<QueueTask, 'at' | 'name'> = {}): QueueTask {
+  return { path: owed, body: { id, revision }, shard: shardOf(id), ...options };
 }

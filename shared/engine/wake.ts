@@ -1,7 +1,7 @@
 import type { Docs } from '../core/decide/decision.ts';
-import { decideWake, isHeld } from '../core/decide/wake.ts';
-import { isTransient, messageOf, TransientError } from '../core/errors.ts';
-import { type Claim, isLive } from '../core/execution.ts';
+import { decideWake, dueOutbox } from '../core/decide/wake.ts';
+import { isTransient, messageOf } from '../core/errors.ts';
+import type { Claim } from '../core/execution.ts';
 import { type AttemptId, type ExecutionId, isAttemptId, isExecutionId } from '../core/ids.ts';
 import { performCancel } from './cancel.ts';
 import { loadDocs, loadDocsOf } from './load.ts';
@@ -27,7 +27,7 @@ export async function wake(parts: Parts, { id, revision }: Wake): Promise<string
       ? await launch(parts, target.id, revision)
       : await wakeExecution(parts, target.id, revision);
   } catch (error) {
-    if (error instanceof TransientError || isTransient(error)) throw error;
+    if (isTransient(error)) throw error;
     parts.log.error('a document cannot be processed; it is looked at again in an hour', {
       id,
       error: messageOf(error),
@@ -48,12 +48,9 @@ async function wakeExecution(parts: Parts, id: ExecutionId, revision: number): P
   const first = await loadDocs(parts, id);
   if (first === undefined) return drop(parts, 'task', 'unknown execution', id);
   const { execution } = first.docs;
-  const outbox = isLive(execution) && execution.launch.state === 'launched' ? execution.launch.outbox : undefined;
-  const now = parts.clock.now();
-  if (outbox !== undefined && outbox.nextAt <= now && execution.revision === revision && !isHeld(execution, now)) {
-    // Before the commit that forgets them: a task twice is harmless, a task lost is not.
-    await enqueueTasks(parts, execution, outbox.tasks);
-  }
+  const tasks = execution.revision === revision ? dueOutbox(execution, parts.clock.now()) : undefined;
+  // Before the commit that forgets them: a task twice is harmless, a task lost is not.
+  if (tasks !== undefined) await enqueueTasks(parts, execution, tasks);
   const outcome = await applyEvent(
     parts,
     () => loadDocsOf(parts, id),

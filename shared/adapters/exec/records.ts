@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import { ConflictError, UnreadableDocument } from '../../core/errors.ts';
+import { ConflictError } from '../../core/errors.ts';
 import type { ExecutionId } from '../../core/ids.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { AdapterDocuments, Clock, Version } from '../../core/ports.ts';
 import { type TaskResult, taskResultSchema } from '../../core/result.ts';
+import { typedDocuments } from '../documents.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 
@@ -39,12 +40,11 @@ export interface Records {
 }
 
 export function createRecords(documents: AdapterDocuments, clock: Clock): Records {
+  const typed = typedDocuments(documents, recordSchema);
+
   async function read(id: ExecutionId): Promise<StoredRecord | undefined> {
-    const stored = await documents.get(id);
-    if (stored === undefined) return undefined;
-    const parsed = recordSchema.safeParse(stored.doc);
-    if (!parsed.success) throw new UnreadableDocument(`the record of process ${id} cannot be read`);
-    return { record: parsed.data, version: stored.version };
+    const stored = await typed.read(id);
+    return stored && { record: stored.doc, version: stored.version };
   }
 
   async function write(id: ExecutionId, record: ProcessRecord, ifVersion?: Version): Promise<Version> {

@@ -61,7 +61,7 @@ function ended(execution: LiveExecution, { result, reported }: Ending, now: numb
     : { ...common, state: 'ABNORMAL_FINISHED', result: { abnormalFinish: result.abnormalFinish } };
 }
 
-function withoutOutbox(launch: Execution['launch']): Execution['launch'] {
+export function withoutOutbox(launch: Execution['launch']): Execution['launch'] {
   return launch.state === 'launched' ? { state: 'launched', token: launch.token, at: launch.at } : launch;
 }
 

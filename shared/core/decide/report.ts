@@ -98,7 +98,7 @@ export function decidePollRecorded(
   const missing = 'error' in outcome && !outcome.error.transient && isSettled(execution, context.now);
   if (execution.state === 'STOPPING') {
     const asked: LiveExecution = { ...execution, lastErrorFinal: missing };
-    if (asked.asked >= ASKS_AT_DEADLINE.STOPPING) return endOverdue({ ...docs, execution: asked }, context);
+    if (asked.asked >= ASKS_AT_DEADLINE.STOPPING) return commit(endOverdue({ ...docs, execution: asked }, context));
     const waiting = { ...asked, poll: { ...asked.poll, nextAt: pokedAt(asked, claim) } };
     return commit({ execution: reviseExecution(execution, waiting, context.now) });
   }
@@ -106,7 +106,7 @@ export function decidePollRecorded(
     const reason = `the executor does not know it: ${outcome.error.message}`;
     return commit(endExecution(live, { result: abnormal('MISSING', reason), reported: false }, context));
   }
-  if (execution.asked >= ASKS_AT_DEADLINE[execution.state]) return endOverdue(live, context);
+  if (execution.asked >= ASKS_AT_DEADLINE[execution.state]) return commit(endOverdue(live, context));
   const retryAfterMs = 'error' in outcome ? outcome.error.retryAfterMs : undefined;
   const waiting = fruitless(execution, claim, context.now, retryAfterMs);
   return commit({ execution: reviseExecution(execution, waiting, context.now) });
@@ -125,8 +125,8 @@ function fruitless(execution: LiveExecution, claim: Claim, now: number, retryAft
 }
 
 /** The phase is over its time and the executor, asked once more, had nothing to say that ends it. */
-export function endOverdue(docs: Live, context: Context): Decision {
-  return commit(endExecution(docs, { result: overdueResult(docs.execution), reported: false }, context));
+export function endOverdue(docs: Live, context: Context): ReturnType<typeof endExecution> {
+  return endExecution(docs, { result: overdueResult(docs.execution), reported: false }, context);
 }
 
 function overdueResult(execution: LiveExecution): ReturnType<typeof abnormal> {

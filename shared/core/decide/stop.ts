@@ -20,14 +20,12 @@ export const ABANDON_AFTER_MS = 7 * 24 * 60 * 60_000;
 /** A job that still runs after this many looks is cancelled again: the first cancel may have been lost. */
 const CANCEL_AGAIN_EVERY = 4;
 
-export type Stopped = { gone: boolean };
-
 /** The outcome of one call of `cancel` for an unwanted job. */
 export function decideCancelRecorded(
   docs: Docs,
   { claim, outcome }: { claim: Claim; outcome: 'cancelled' | { error: CallError } },
   context: Context,
-): Decision<Stopped> {
+): Decision {
   if (!isClaim(docs.execution.claim, claim)) return ignored('claim has lapsed');
   return updateJob(docs, claim, context, job => {
     if (outcome === 'cancelled') {
@@ -47,7 +45,7 @@ export function decideConfirmRecorded(
   docs: Docs,
   { claim, outcome }: { claim: Claim; outcome: TaskStatus | { error: CallError } },
   context: Context,
-): Decision<Stopped> {
+): Decision {
   const { execution } = docs;
   if (!isClaim(execution.claim, claim)) return ignored('claim has lapsed');
   const gone =
@@ -85,17 +83,16 @@ function updateJob(
   claim: Claim,
   context: Context,
   change: (job: UnwantedJob) => UnwantedJob | undefined,
-): Decision<Stopped> {
+): Decision {
   const { execution } = docs;
   const jobs = execution.unwanted ?? [];
   const job = jobs.find(({ token }) => token === claim.token);
   const changed = job && change(job);
   const unwanted = jobs.flatMap(other => (other !== job ? [other] : changed ? [changed] : []));
   const settled = { ...execution, claim: undefined, unwanted: unwanted.length > 0 ? unwanted : undefined };
-  const answer = { gone: changed === undefined };
   return isLive(settled)
-    ? commit({ execution: reviseExecution(execution, settled, context.now) }, answer)
-    : commit(reviseEnded(docs, settled, context), answer);
+    ? commit({ execution: reviseExecution(execution, settled, context.now) })
+    : commit(reviseEnded(docs, settled, context));
 }
 
 /** The next revision of an ended execution; when no job of it is in the way any more, its attempt may retry. */

@@ -1,6 +1,15 @@
 import { claimCall } from '../calls.ts';
-import { type Claim, type Execution, isLive, type LiveExecution, tokenOf, type UnwantedJob } from '../execution.ts';
+import {
+  type AdapterTask,
+  type Claim,
+  type Execution,
+  isLive,
+  type LiveExecution,
+  tokenOf,
+  type UnwantedJob,
+} from '../execution.ts';
 import { type Context, commit, type Decision, type Docs, ignored, reviseExecution } from './decision.ts';
+import { withoutOutbox } from './end.ts';
 import { ASKS_AT_DEADLINE, endOverdue } from './report.ts';
 import { ABANDON_AFTER_MS, reviseEnded } from './stop.ts';
 
@@ -26,9 +35,8 @@ export function decideWake(docs: Docs, { revision }: { revision: number }, conte
     if (overdue) return atDeadline({ ...docs, execution }, context);
     const { launch } = execution;
     if (launch.state === 'owed' && launch.nextAt <= now) return claimRun(execution, launch.tries + 1, now);
-    if (launch.state === 'launched' && launch.outbox !== undefined && launch.outbox.nextAt <= now) {
-      // The engine has enqueued these tasks again before it asked.
-      const flushed: LiveExecution = { ...execution, launch: { ...launch, outbox: undefined } };
+    if (dueOutbox(execution, now) !== undefined) {
+      const flushed: LiveExecution = { ...execution, launch: withoutOutbox(launch) };
       return commit({ execution: reviseExecution(execution, flushed, now) }, {});
     }
     if (isDue(execution.poll.nextAt, now)) return claimPoll(execution, execution, now);
@@ -36,8 +44,15 @@ export function decideWake(docs: Docs, { revision }: { revision: number }, conte
   return stopNextJob(docs, context);
 }
 
+/** Tasks of `run` that are to be enqueued once more, before the commit of the wake-up that forgets them. */
+export function dueOutbox(execution: Execution, now: number): readonly AdapterTask[] | undefined {
+  if (!isLive(execution) || isHeld(execution, now) || execution.launch.state !== 'launched') return undefined;
+  const { outbox } = execution.launch;
+  return outbox !== undefined && outbox.nextAt <= now ? outbox.tasks : undefined;
+}
+
 /** Whether a call is under way whose outcome is to be waited for. */
-export function isHeld({ claim }: Execution, now: number): boolean {
+function isHeld({ claim }: Execution, now: number): boolean {
   return claim !== undefined && claim.untilAt > now;
 }
 
@@ -58,8 +73,7 @@ function atDeadline(docs: Docs & { execution: LiveExecution }, context: Context)
     // Nobody to ask as long as the token is not known: for STOPPING a fruitless poll all the same.
     if (execution.state === 'STOPPING') return commit({ execution: reviseExecution(execution, counted, now) }, {});
   }
-  const ended = endOverdue(docs, context);
-  return ended.kind === 'commit' ? { ...ended, answer: {} } : ended;
+  return commit(endOverdue(docs, context), {});
 }
 
 function claimRun(execution: LiveExecution, tries: number, now: number): Decision<Woken> {
