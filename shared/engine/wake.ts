@@ -48,13 +48,15 @@ async function wakeExecution(parts: Parts, id: ExecutionId, revision: number): P
   const first = await loadDocs(parts, id);
   if (first === undefined) return drop(parts, 'task', 'unknown execution', id);
   const { execution } = first.docs;
-  const tasks = execution.revision === revision ? dueOutbox(execution, parts.clock.now()) : undefined;
+  // One look at the clock: tasks that fall due after it must not be forgotten by the decision either.
+  const now = parts.clock.now();
+  const tasks = execution.revision === revision ? dueOutbox(execution, now) : undefined;
   // Before the commit that forgets them: a task twice is harmless, a task lost is not.
   if (tasks !== undefined) await enqueueTasks(parts, execution, tasks);
   const outcome = await applyEvent(
     parts,
     () => loadDocsOf(parts, id),
-    (docs, context) => decideWake(docs, { revision }, context),
+    (docs, context) => decideWake(docs, { revision }, { ...context, now }),
     first,
   );
   if (outcome.kind === 'ignored') return outcome.reason;

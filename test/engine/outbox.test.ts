@@ -51,6 +51,27 @@ describe('tasks that an adapter enqueues within run', () => {
     expect(world.executor.calls.filter(({ operation }) => operation === 'handleTaskQueueTask')).toHaveLength(1);
   });
 
+  test('are not forgotten when they fall due between two looks at the clock', async () => {
+    const world = withTask();
+    const id = await world.submit();
+    await world.deliver(world.tasks.shift());
+    world.tasks.splice(0);
+    const { launch, revision } = await world.execution(id);
+    if (launch.state !== 'launched') throw new Error(`is ${launch.state}`);
+    world.clock.advance(launch.outbox!.nextAt - world.clock.now() - 2);
+    const { now } = world.clock;
+    world.clock.now = () => {
+      world.clock.advance(1);
+      return now();
+    };
+    world.restart();
+    await world.engine.wake({ id: executionOf(id), revision });
+    const after = await world.execution(id);
+    const isKept = after.launch.state === 'launched' && after.launch.outbox !== undefined;
+    const isEnqueued = world.tasks.some(({ path }) => path.startsWith('distributor/'));
+    expect(isKept || isEnqueued).toBe(true);
+  });
+
   test('are recorded as they were when they were enqueued, however odd', async () => {
     const world = withTask();
     world.executor.script.run = async task => {
