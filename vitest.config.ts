@@ -1,9 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
+/** Their runs need Google's emulators, which take seconds to start. */
+const GOOGLE = ['test/google/**/*.test.ts', 'test/emulators/**/*.test.ts', 'test/e2e/**/*.test.ts'];
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     reporters: ['default', './test/closing-line.ts'],
+    projects: [
+      { extends: true, test: { name: 'embedded', include: ['test/**/*.test.ts'], exclude: GOOGLE } },
+      { extends: true, test: { name: 'google', include: GOOGLE, globalSetup: 'test/support/emulators.ts' } },
+    ],
   },
 });

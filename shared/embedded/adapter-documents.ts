@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { ConflictError, InvalidArgument } from '../core/errors.ts';
+import { adapterDocumentText } from '../core/documents.ts';
+import { ConflictError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { AdapterDocuments, Stored, Version } from '../core/ports.ts';
 import type { Database } from './database.ts';
-import { pageOf } from './page.ts';
+import { pageOf } from '../core/page.ts';
 
-const MAX_BYTES = 512 * 1024;
 /** Deleted in one go, so that an expired million does not stop everything else. */
 const PURGE_BATCH = 1000;
 
@@ -33,9 +33,7 @@ export function createAdapterDocuments(database: Database, namespace: string): A
     },
 
     async put(id, doc, { ifVersion, expireAt }) {
-      const body = JSON.stringify(doc);
-      if (Buffer.byteLength(body) > MAX_BYTES)
-        throw new InvalidArgument('doc', `must be at most ${MAX_BYTES} bytes of JSON`);
+      const body = adapterDocumentText(doc);
       // Not a count of writes: a document that is deleted and made anew must not get an old version back.
       const version = randomUUID() as string as Version;
       await database.transact(() => {

@@ -33,8 +33,8 @@ export interface DeliveryControl {
 }
 
 export interface Deliveries extends DeliveryControl {
-  /** Resolves once it is durable. Dropped silently when its name is taken. */
-  add: (payload: string, options?: { at?: number | undefined; name?: string | undefined }) => Promise<void>;
+  /** Resolves once it is durable, with true; with false when its name is taken, and nothing was added. */
+  add: (payload: string, options?: { at?: number | undefined; name?: string | undefined }) => Promise<boolean>;
 }
 
 /** The database is the queue; of what is due in it, so many are kept in memory as well, and refilled at half. */
@@ -136,12 +136,14 @@ export function createDeliveries(
     async add(payload, { at, name } = {}) {
       const dueAt = at ?? clock.now();
       const id = await database.transact(() => table.insert({ name, dueAt, payload }, clock.now()));
+      if (id === undefined) return false;
       // A refill since the commit may have found it already.
-      if (id === undefined || !running || held.has(id)) return;
+      if (!running || held.has(id)) return true;
       if (dueAt > clock.now()) alarm.set(dueAt);
       else if (ready.length < MAX_READY) hold({ id, name, payload, retryCount: 0 });
       else more = true;
       dispatch();
+      return true;
     },
     start() {
       running = true;

@@ -9,8 +9,8 @@ export interface Delivery {
   retryCount: number;
 }
 
-/** A name stays taken while its delivery exists and for so long after. */
-export const NAME_WINDOW_MS = 10 * 60_000;
+/** A name stays taken while its delivery exists and for so long after, as in Cloud Tasks (CreateTaskRequest.task). */
+export const NAME_WINDOW_MS = 60 * 60_000;
 
 /** The deliveries of one channel in the database. Everything but `due`, `load`, `nextAfter` and `count` needs `transact`. */
 export interface DeliveryTable {

@@ -25,6 +25,6 @@ export function createQueue(database: Database, options: QueueOptions): Queue & 
   );
   return {
     ...control,
-    enqueue: ({ path, body, at, name }) => add(JSON.stringify({ path, body }), { at, name }),
+    enqueue: async ({ path, body, at, name }) => void (await add(JSON.stringify({ path, body }), { at, name })),
   };
 }

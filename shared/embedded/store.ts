@@ -1,27 +1,18 @@
 import { EventEmitter, once } from 'node:events';
-import type { z } from 'zod';
-import { type Attempt, attemptSchema, idOfAttempt } from '../core/attempt.ts';
-import { ConflictError, messageOf, UnreadableDocument } from '../core/errors.ts';
-import { executionSchema, idOfExecution } from '../core/execution.ts';
+import { type Attempt, idOfAttempt } from '../core/attempt.ts';
+import { idOf, readDocument } from '../core/documents.ts';
+import { ConflictError } from '../core/errors.ts';
 import { executionId, parseAttemptId } from '../core/ids.ts';
 import { parseJson } from '../core/json.ts';
 import type { Documents, Kind, Store, Version, Write } from '../core/ports.ts';
-import { questSchema } from '../core/quest.ts';
-import { parseWith } from '../core/validation.ts';
 import { createAdapterDocuments, createExpiry } from './adapter-documents.ts';
 import type { Database } from './database.ts';
-import { pageOf } from './page.ts';
+import { pageOf } from '../core/page.ts';
 
 export interface EmbeddedStore extends Store {
   /** Deletes the adapter documents that have expired. */
   purgeExpired(now: number): Promise<void>;
 }
-
-const SCHEMAS: { [K in Kind]: z.ZodType<Documents[K]> } = {
-  quest: questSchema,
-  attempt: attemptSchema,
-  execution: executionSchema,
-};
 
 interface Row {
   id: string;
@@ -144,11 +135,12 @@ interface Columns {
 }
 
 function columnsOf(write: Write): Columns {
-  if (write.kind === 'quest') return { id: write.doc.id };
+  const id = idOf(write);
+  if (write.kind === 'quest') return { id };
   const { shard, wakeAt } = write.doc;
-  if (write.kind === 'execution') return { id: idOfExecution(write.doc), shard, wakeAt };
+  if (write.kind === 'execution') return { id, shard, wakeAt };
   const { state, distributor } = write.doc;
-  return { id: idOfAttempt(write.doc), shard, wakeAt, state, distributor };
+  return { id, shard, wakeAt, state, distributor };
 }
 
 function attemptFilter(state?: string, distributor?: string): { sql: string; parameters: string[] } {
@@ -160,11 +152,7 @@ function attemptFilter(state?: string, distributor?: string): { sql: string; par
 }
 
 function read<K extends Kind>(kind: K, { id, body }: Row): Documents[K] {
-  try {
-    return parseWith(SCHEMAS[kind], parseJson(body));
-  } catch (error) {
-    throw new UnreadableDocument(`${kind} ${id}: ${messageOf(error)}`, { cause: error });
-  }
+  return readDocument(kind, id, parseJson(body));
 }
 
 function readable<K extends Kind>(kind: K, row: Row): Documents[K] | undefined {

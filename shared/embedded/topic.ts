@@ -48,6 +48,7 @@ export function createTopic(database: Database, options: TopicOptions): Topic & 
   return {
     name,
     ...control,
-    publish: ({ data, attributes }) => add(JSON.stringify({ data, attributes, publishedAt: clock.now() })),
+    publish: async ({ data, attributes }) =>
+      void (await add(JSON.stringify({ data, attributes, publishedAt: clock.now() }))),
   };
 }

@@ -1,4 +1,4 @@
-import type { Page } from '../core/ports.ts';
+import type { Page } from './ports.ts';
 
 /** The page of `rows`, which were asked for with one more than its size, so as to know whether another follows. */
 export function pageOf<Row, Item>(

@@ -1,0 +1,152 @@
+import { type CollectionReference, type DocumentReference, FieldPath, type Firestore } from '@google-cloud/firestore';
+import { UnreadableDocument } from '../core/errors.ts';
+import { idOf } from '../core/documents.ts';
+import { executionId, parseAttemptId } from '../core/ids.ts';
+import { pageOf } from '../core/page.ts';
+import type { Clock, Kind, Store } from '../core/ports.ts';
+import { createAdapterDocuments } from './adapter-documents.ts';
+import { createCalls } from './calls.ts';
+import {
+  changesOf,
+  COLLECTIONS,
+  documentName,
+  documentOf,
+  fieldsOf,
+  idOfDocument,
+  instant,
+  revisionOf,
+  updateTimeOf,
+  versionOf,
+} from './documents.ts';
+
+export interface FirestoreStoreOptions {
+  clock: Clock;
+  /** After this long, documents that are over may be deleted by a TTL policy on `expireAt`; never unless given. */
+  retentionMs?: number;
+  /** One call with its repetitions. The client's own default is minutes. */
+  timeoutMs?: number;
+}
+
+const TIMEOUT_MS = 10_000;
+/** A listener that breaks is no reason to read in a hot loop. */
+const BROKEN_LISTENER_MS = 1000;
+
+/**
+ * The store on Firestore. A version is a document's update time; a commit is one atomic batch of writes on condition of
+ * these. There are no transactions: theirs queue on locks.
+ */
+export function createStore(firestore: Firestore, options: FirestoreStoreOptions): Store {
+  const { clock, retentionMs, timeoutMs = TIMEOUT_MS } = options;
+  const calls = createCalls(timeoutMs);
+  const collectionOf = (kind: Kind): CollectionReference => firestore.collection(COLLECTIONS[kind]);
+  const refOf = (kind: Kind, id: string): DocumentReference => collectionOf(kind).doc(documentName(id));
+
+  return {
+    async get(kind, id) {
+      const snapshot = await calls.read(`read ${kind} ${id}`, () => refOf(kind, id).get());
+      if (!snapshot.exists) return undefined;
+      return { doc: documentOf(kind, snapshot), version: versionOf(snapshot.updateTime!) };
+    },
+
+    async commit(writes) {
+      const batch = firestore.batch();
+      for (const write of writes) {
+        const ref = refOf(write.kind, idOf(write));
+        if (write.ifVersion === undefined) batch.create(ref, fieldsOf(write, retentionMs));
+        else batch.update(ref, changesOf(write, retentionMs), { lastUpdateTime: updateTimeOf(write.ifVersion) });
+      }
+      const what = `write ${writes.map(write => `${write.kind} ${idOf(write)}`).join(', ')}`;
+      return (await calls.commit(what, batch)).map(({ writeTime }) => versionOf(writeTime));
+    },
+
+    async due(kind, shard, before, limit, after) {
+      const sorted = collectionOf(kind)
+        .where('shard', '==', shard)
+        .where('wakeAt', '<=', instant(before))
+        .orderBy('wakeAt')
+        .orderBy(FieldPath.documentId())
+        // Without the bodies, which can be as large as results are.
+        .select('schemaVersion', 'revision', 'wakeAt')
+        .limit(limit + 1);
+      const query = after === undefined ? sorted : sorted.startAfter(...cursorValues(after));
+      const { docs } = await calls.read(`find what is due of shard ${shard}`, () => query.get());
+      return pageOf(
+        docs,
+        limit,
+        found => ({ kind, id: idOfDocument(found.id), revision: revisionOf(found), wakeAt: wakeAtOf(found) }),
+        last => `${wakeAtOf(last)}|${last.id}`,
+      );
+    },
+
+    async postpone(kind, id, until) {
+      const ref = refOf(kind, id);
+      const [found] = await calls.read(`read ${kind} ${id}`, () => firestore.getAll(ref, { fieldMask: ['wakeAt'] }));
+      if (found?.get('wakeAt') === undefined) return;
+      // Who writes in between has looked at the clock as well; then the delivery is repeated.
+      const batch = firestore.batch().update(ref, { wakeAt: instant(until) }, { lastUpdateTime: found.updateTime! });
+      await calls.commit(`postpone ${kind} ${id}`, batch);
+    },
+
+    async listAttempts({ state, distributor, pageSize, after }) {
+      let query = collectionOf('attempt')
+        .orderBy(FieldPath.documentId())
+        .limit(pageSize + 1);
+      if (state !== undefined) query = query.where('state', '==', state);
+      if (distributor !== undefined) query = query.where('distributor', '==', distributor);
+      if (after !== undefined) query = query.startAfter(documentName(after));
+      const { docs } = await calls.read('list attempts', () => query.get());
+      const { items, ...page } = pageOf(
+        docs,
+        pageSize,
+        found => readable(() => documentOf('attempt', found)),
+        last => idOfDocument(last.id),
+      );
+      // One broken document must not hide all others; who wants that one gets the error from `get`.
+      return { ...page, items: items.filter(attempt => attempt !== undefined) };
+    },
+
+    async listExecutions(id, first, last) {
+      const { quest, attempt } = parseAttemptId(id);
+      const numbers = Array.from({ length: Math.max(0, last - first + 1) }, (_, n) => first + n);
+      if (numbers.length === 0) return [];
+      const refs = numbers.map(number => refOf('execution', executionId(quest, attempt, number)));
+      const found = await calls.read(`list the executions of ${id}`, () => firestore.getAll(...refs));
+      return found.filter(({ exists }) => exists).map(snapshot => documentOf('execution', snapshot));
+    },
+
+    async changed(id, version, signal) {
+      if (signal.aborted) return;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const stopListening = refOf('attempt', id).onSnapshot(
+        snapshot => {
+          if (!snapshot.exists || versionOf(snapshot.updateTime!) !== version) resolve();
+        },
+        () => void clock.sleep(BROKEN_LISTENER_MS, signal).then(resolve, resolve),
+      );
+      signal.addEventListener('abort', () => resolve(), { once: true });
+      await promise;
+      stopListening();
+    },
+
+    adapterDocuments: namespace => createAdapterDocuments(firestore, calls, namespace),
+  };
+}
+
+function wakeAtOf(snapshot: FirebaseFirestore.DocumentSnapshot): number {
+  return (snapshot.get('wakeAt') as FirebaseFirestore.Timestamp).toMillis();
+}
+
+/** The position of a document: its time and its name, which holds the separator too. */
+function cursorValues(after: string): [FirebaseFirestore.Timestamp, string] {
+  const separator = after.indexOf('|');
+  return [instant(Number(after.slice(0, separator))), after.slice(separator + 1)];
+}
+
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof UnreadableDocument) return undefined;
+    throw error;
+  }
+}
