@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { systemClock, systemRandom } from '../local/system.ts';
+import { systemClock, systemRandom } from '../functions/system.ts';
 import type { Log } from '../shared/core/ports.ts';
 import { openDatabase } from '../shared/embedded/database.ts';
 import { createQueue, type QueueOptions } from '../shared/embedded/queue.ts';

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isLoopback } from '../shared/adapters/outbound-policy.ts';
 import { ApiError, InvalidArgument } from '../shared/core/errors.ts';
 import { isJsonObject, type JsonObject, parseJson } from '../shared/core/json.ts';
 import type { Log } from '../shared/core/ports.ts';
@@ -39,7 +40,7 @@ export interface Route {
 
 export interface ServeOptions {
   log: Log;
-  /** On one machine a web page could reach these ports: then only loopback Hosts and Origins are answered. */
+  /** On one machine, web pages and neighbours could reach these ports: then only loopback peers, Hosts and Origins are answered. */
   local: boolean;
 }
 
@@ -143,7 +144,10 @@ function parseObject(text: string): JsonObject {
 
 const LOOPBACK = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/i;
 
-function refuseForeign({ headers }: IncomingMessage): void {
+function refuseForeign({ headers, socket }: IncomingMessage): void {
+  // functions-framework listens on all addresses of the machine.
+  const peer = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
+  if (!isLoopback(peer)) throw new ApiError('PERMISSION_DENIED', 'only this machine is served');
   if (!LOOPBACK.test(headers.host ?? '')) throw new ApiError('PERMISSION_DENIED', 'Host: only this machine is served');
   const { origin } = headers;
   if (origin !== undefined && !(origin.startsWith('http://') && LOOPBACK.test(origin.slice('http://'.length)))) {

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { LOG_LEVELS, type LogLevel } from '../functions/system.ts';
 import { parseWith } from '../shared/core/validation.ts';
 
 /** What `npm start` reads from its environment, once. */
@@ -10,9 +11,6 @@ export interface Settings {
   distributorsFile: string;
   logLevel: LogLevel;
 }
-
-const LOG_LEVELS = ['info', 'warn', 'error'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const environmentSchema = z.object({
   PORT: z.coerce.number('must be a port number').int().min(0).max(65_531).default(8080),

@@ -1,10 +1,9 @@
-import { type FunctionName, wire } from '../functions/wiring.ts';
+import { createLog, readSecret, systemClock, systemRandom } from '../functions/system.ts';
+import { wire } from '../functions/wiring.ts';
 import { createExecType } from '../shared/adapters/exec/index.ts';
 import { createHttpClient } from '../shared/adapters/http-client.ts';
 import { typeTable } from '../shared/adapters/registry.ts';
 import { ADAPTER_TYPES } from '../shared/adapters/types.ts';
-import { messageOf } from '../shared/core/errors.ts';
-import type { Log } from '../shared/core/ports.ts';
 import { openDatabase } from '../shared/embedded/database.ts';
 import { createPoster } from '../shared/embedded/http-delivery.ts';
 import { createQueue } from '../shared/embedded/queue.ts';
@@ -12,18 +11,14 @@ import { createStore } from '../shared/embedded/store.ts';
 import { createTopic } from '../shared/embedded/topic.ts';
 import { readDistributors } from './distributors-file.ts';
 import { loadKeyring } from './keys.ts';
+import type { RunningStack } from './program.ts';
+import { repeat } from './scheduler.ts';
 import { openServers } from './servers.ts';
 import { databaseFile, type Settings } from './settings.ts';
-import { createLog, systemClock, systemRandom } from './system.ts';
 
-export interface Stack {
-  urls: Record<FunctionName, string>;
-  distributors: string[];
-  /** Stops jobs and deliveries, and closes the file. What was not done goes on at the next start. */
-  close(): Promise<void>;
-}
+/** `close` stops jobs and deliveries, and closes the file. What was not done goes on at the next start. */
+export type Stack = RunningStack;
 
-const SWEEP_PERIOD_MS = 5000;
 const STOP_GRACE_MS = 5000;
 const DELIVERY = { maxConcurrent: 256, maxAttempts: 100, minBackoffMs: 100, maxBackoffMs: 60_000 };
 const TOPIC = { name: 'projects/local/topics/notifications', subscription: 'projects/local/subscriptions/notify' };
@@ -90,28 +85,6 @@ export async function startStack(settings: Settings, writeLog = writeToStderr): 
     distributors: [...distributors.keys()],
     close: () => running.disposeAsync(),
   };
-}
-
-/** Runs `work` at once and then every sweep period. Returns how to stop, which waits for a run that is under way. */
-function repeat(log: Log, work: () => Promise<void>): () => Promise<void> {
-  const stopped = new AbortController();
-  const loop = (async () => {
-    while (!stopped.signal.aborted) {
-      await work().catch((error: unknown) => log.error('the sweep failed', { error: messageOf(error) }));
-      await systemClock.sleep(SWEEP_PERIOD_MS, stopped.signal).catch(() => {});
-    }
-  })();
-  return async () => {
-    stopped.abort();
-    await loop;
-  };
-}
-
-function readSecret(reference: string): string {
-  const name = /^env:([A-Za-z_][A-Za-z0-9_]*)$/.exec(reference)?.[1];
-  const value = name === undefined ? undefined : process.env[name];
-  if (value === undefined) throw new Error(`the secret ${reference} is not set in the environment`);
-  return value;
 }
 
 function writeToStderr(line: string): void {

@@ -9,13 +9,14 @@ export default class ClosingLine implements Reporter {
       count.failed += module.errors().length;
       const reason = module.project.getProvidedContext().emulatorsMissing;
       for (const test of module.children.allTests()) {
-        const { state } = test.result();
+        const result = test.result();
+        const { state } = result;
         if (state === 'passed' || state === 'failed' || state === 'skipped') count[state] += 1;
-        if (state === 'skipped' && reason) missing.set(reason, (missing.get(reason) ?? 0) + 1);
+        const why = state === 'skipped' ? (reason ?? result.note) : undefined;
+        if (why) missing.set(why, (missing.get(why) ?? 0) + 1);
       }
     }
-    for (const [reason, tests] of missing)
-      console.log(`\n!!! ${tests} tests on Google's emulators were NOT RUN\n!!! ${reason}`);
+    for (const [reason, tests] of missing) console.log(`\n!!! ${tests} tests were NOT RUN\n!!! ${reason}`);
     const skipped = count.skipped === 0 ? '' : `, ${count.skipped} skipped`;
     console.log(`\n${count.passed} passed, ${count.failed} failed${skipped}`);
   }

@@ -19,6 +19,7 @@ interface Kind {
   /** As `gcloud components install` knows it. */
   component: string;
   maxHeap: string;
+  ready: RegExp;
 }
 
 const FIRESTORE: Kind = {
@@ -28,6 +29,7 @@ const FIRESTORE: Kind = {
   mainClass: 'com.google.cloud.datastore.emulator.firestore.CloudFirestore',
   component: 'cloud-firestore-emulator',
   maxHeap: '512m',
+  ready: /Dev App Server is now running/,
 };
 
 const PUBSUB: Kind = {
@@ -37,6 +39,7 @@ const PUBSUB: Kind = {
   mainClass: 'com.google.cloud.pubsub.testing.v1.Main',
   component: 'pubsub-emulator',
   maxHeap: '256m',
+  ready: /Server started, listening on/,
 };
 
 /** What is missing on this machine, and how to install it; empty when both emulators can be started. */
@@ -78,6 +81,7 @@ async function start(kind: Kind, { port }: EmulatorOptions): Promise<Emulator> {
       `--port=${chosen}`,
     ],
     host: `127.0.0.1:${chosen}`,
+    ready: kind.ready,
   });
 }
 

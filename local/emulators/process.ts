@@ -18,21 +18,26 @@ export interface Program {
   command: string;
   args: readonly string[];
   host: string;
+  /** What it says once it serves; whether somebody answers at `host` proves nothing, as that may be another. */
+  ready: RegExp;
 }
 
 const READY_WITHIN_MS = 60_000;
-const POLL_MS = 50;
 const OUTPUT_KEPT = 4000;
 
-/** Starts a program that serves HTTP at `host`, and resolves when it does. It never outlives this process. */
-export async function startProgram({ name, command, args, host }: Program): Promise<Emulator> {
+/** Starts a program, and resolves when it serves at `host`. It never outlives this process. */
+export async function startProgram({ name, command, args, host, ready }: Program): Promise<Emulator> {
   // In groups of their own: Ctrl-C is ours to hear, and we stop them in our order.
   const child = spawn(command, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   const { pid } = child;
   let output = '';
+  const serving = Promise.withResolvers<undefined>();
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => {
       output = (output + text).slice(-OUTPUT_KEPT);
+      if (ready.test(output)) serving.resolve(undefined);
+      // The emulator of Pub/Sub lives on without its port.
+      else if (output.includes('java.net.BindException')) child.kill('SIGKILL');
     });
   const exited = once(child, 'exit').then(
     ([code, signal]) => `it exited with ${code ?? signal}`,
@@ -48,21 +53,13 @@ export async function startProgram({ name, command, args, host }: Program): Prom
     await exited;
   }
 
-  const ready = new AbortController();
+  const started = new AbortController();
   const failure = await Promise.race([
     exited,
-    answers(host, ready.signal).then(() => undefined),
-    sleep(READY_WITHIN_MS, `it did not answer within ${READY_WITHIN_MS} ms`, { signal: ready.signal, ref: false }),
-  ]).finally(() => ready.abort());
+    serving.promise,
+    sleep(READY_WITHIN_MS, `it was not ready within ${READY_WITHIN_MS} ms`, { signal: started.signal }),
+  ]).finally(() => started.abort());
   if (failure === undefined) return { host, pid, close };
   await close();
   throw new Error(`${name} did not start: ${failure}\n${output}`);
-}
-
-async function answers(host: string, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    const response = await fetch(`http://${host}/`, { signal }).catch(() => undefined);
-    if (response?.ok) return;
-    await sleep(POLL_MS, undefined, { signal }).catch(() => {});
-  }
 }

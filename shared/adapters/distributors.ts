@@ -55,3 +55,9 @@ function parseEntry(
 function versionOf(type: string, config: JsonObject): string {
   return sha256(canonicalJson({ type, config })).toString('base64url').slice(0, 16);
 }
+
+/** The names of the secrets that configs refer to as `env:NAME`. */
+export function secretNames(distributors: Distributors): string[] {
+  const configs = JSON.stringify([...distributors.values()].map(({ config }) => config));
+  return [...new Set([...configs.matchAll(/"env:([A-Za-z_][A-Za-z0-9_]*)"/g)].map(([, name]) => name!))];
+}

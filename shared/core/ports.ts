@@ -35,7 +35,7 @@ export type Write = { [K in Kind]: { kind: K; doc: Documents[K]; ifVersion?: Ver
 export interface DueDocument {
   kind: 'attempt' | 'execution';
   id: string;
-  /** 0 when the document cannot be read. */
+  /** 0 when the document cannot be read; a store that finds it without its body may learn that only from `get`. */
   revision: number;
   wakeAt: number;
 }
@@ -73,7 +73,10 @@ export interface Store {
     after?: string,
   ): Promise<Page<DueDocument>>;
 
-  /** Moves only `wakeAt`, also of a document that cannot be read, so that it blocks nobody. */
+  /**
+   * Moves only `wakeAt`, also of a document that cannot be read, so that it blocks nobody. What is owed nothing, or is
+   * written meanwhile, is left alone.
+   */
   postpone(kind: 'attempt' | 'execution', id: string, until: number): Promise<void>;
 
   /** Ordered by id. */

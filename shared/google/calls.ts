@@ -13,7 +13,7 @@ export interface Calls {
 export function createCalls(timeoutMs: number): Calls {
   async function bounded<T>(what: string, call: () => Promise<T>, meaning = fromGoogle): Promise<T> {
     try {
-      return await within(timeoutMs, what, call());
+      return await within(timeoutMs, what, call);
     } catch (error) {
       throw error instanceof TransientError ? error : meaning(error, what);
     }

@@ -1,7 +1,8 @@
 import { type DocumentData, type DocumentSnapshot, FieldValue, Timestamp } from '@google-cloud/firestore';
 import { SCHEMA_VERSION } from '../core/attempt.ts';
 import { isDone, readDocument } from '../core/documents.ts';
-import { parseJson, isJsonObject } from '../core/json.ts';
+import { UnreadableDocument } from '../core/errors.ts';
+import { isJsonObject, parseJson } from '../core/json.ts';
 import type { Documents, Kind, Version, Write } from '../core/ports.ts';
 
 /**
@@ -10,40 +11,23 @@ import type { Documents, Kind, Version, Write } from '../core/ports.ts';
  */
 export const COLLECTIONS = { quest: 'quests', attempt: 'attempts', execution: 'executions' } as const;
 
+/** Beside `schemaVersion`, `wakeAt` and `expireAt`. */
 const FIELDS: Readonly<Record<Kind, readonly string[]>> = {
-  quest: ['schemaVersion'],
-  attempt: ['schemaVersion', 'revision', 'shard', 'state', 'distributor'],
-  execution: ['schemaVersion', 'revision', 'shard'],
+  quest: [],
+  attempt: ['revision', 'shard', 'state', 'distributor'],
+  execution: ['revision', 'shard'],
 };
-
-/**
- * Firestore reserves `__.*__` (https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields), which
- * the hash of a quest may look like, and takes neither a slash nor a dot or two alone.
- */
-export function documentName(id: string): string {
-  const name = id.replaceAll(/[%/]/g, percentEncoded);
-  return /^(__.*__|\.\.?)$/.test(name) ? percentEncoded(name) + name.slice(1) : name;
-}
-
-/** The first character; encodeURIComponent would leave a dot and an underscore as they are. */
-function percentEncoded(text: string): string {
-  return `%${text.charCodeAt(0).toString(16).toUpperCase()}`;
-}
-
-export function idOfDocument(name: string): string {
-  return decodeURIComponent(name);
-}
 
 /** `expireAt` is for a TTL policy, which may be off. */
 export function fieldsOf(write: Write, retentionMs: number | undefined): DocumentData {
-  const { wakeAt, ...rest } = { wakeAt: undefined, ...write.doc } as Record<string, unknown> & { wakeAt?: number };
-  const isField = ([name]: [string, unknown]) => FIELDS[write.kind].includes(name);
+  const { schemaVersion: _, wakeAt, ...rest } = write.doc as Record<string, unknown> & { wakeAt?: number };
   const entries = Object.entries(rest);
-  const expireAt = retentionMs !== undefined && isDone(write) ? write.doc.updatedAt + retentionMs : undefined;
+  const isField = ([name]: [string, unknown]) => FIELDS[write.kind].includes(name);
   return {
+    schemaVersion: SCHEMA_VERSION,
     ...Object.fromEntries(entries.filter(isField)),
     ...(wakeAt !== undefined && { wakeAt: instant(wakeAt) }),
-    ...(expireAt !== undefined && { expireAt: instant(expireAt) }),
+    ...(retentionMs !== undefined && isDone(write) && { expireAt: instant(write.doc.updatedAt + retentionMs) }),
     body: JSON.stringify(Object.fromEntries(entries.filter(entry => !isField(entry)))),
   };
 }
@@ -55,29 +39,56 @@ export function changesOf(write: Write, retentionMs: number | undefined): Docume
 
 /** Throws UnreadableDocument. */
 export function documentOf<K extends Kind>(kind: K, snapshot: DocumentSnapshot): Documents[K] {
+  const id = idOfDocument(snapshot.id);
   const { body, wakeAt, expireAt: _, ...fields } = snapshot.data() ?? {};
+  if (fields['schemaVersion'] !== SCHEMA_VERSION)
+    throw new UnreadableDocument(`${kind} ${id}: schemaVersion is not ${SCHEMA_VERSION}`);
   const rest = typeof body === 'string' ? parseJson(body) : undefined;
+  if (!isJsonObject(rest)) throw new UnreadableDocument(`${kind} ${id}: body is not a JSON object`);
   const wake = wakeAt === undefined ? {} : { wakeAt: wakeAt instanceof Timestamp ? wakeAt.toMillis() : wakeAt };
-  return readDocument(kind, idOfDocument(snapshot.id), isJsonObject(rest) ? { ...rest, ...fields, ...wake } : rest);
+  return readDocument(kind, id, { ...rest, ...fields, ...wake });
 }
 
-/** What a look without the body can tell; 0 when it already tells that the document cannot be read. */
+/** What a look without the body can tell; 0 when that already tells that the document cannot be read. */
 export function revisionOf(snapshot: DocumentSnapshot): number {
   const { schemaVersion, revision } = snapshot.data() ?? {};
   return schemaVersion === SCHEMA_VERSION && Number.isInteger(revision) ? (revision as number) : 0;
 }
 
+/** Firestore's latest time, in the year 9999. */
+const MAX_MILLISECONDS = 253_402_300_799_999;
+
 /** Rounded up, so that nothing is due before its time. */
 export function instant(milliseconds: number): Timestamp {
-  return Timestamp.fromMillis(Math.ceil(milliseconds));
+  return Timestamp.fromMillis(Math.min(Math.ceil(milliseconds), MAX_MILLISECONDS));
 }
 
-/** A version is the time of the write, which Firestore never gives twice to a document. */
-export function versionOf({ seconds, nanoseconds }: Timestamp): Version {
-  return `${seconds}.${nanoseconds}` as Version;
+/** In full: a number of milliseconds would cut it. */
+export function timestampText({ seconds, nanoseconds }: Timestamp): string {
+  return `${seconds}.${nanoseconds}`;
 }
 
-export function updateTimeOf(version: Version): Timestamp {
-  const [seconds = 0, nanoseconds = 0] = version.split('.').map(Number);
+export function parseTimestamp(text: string): Timestamp {
+  const [seconds = 0, nanoseconds = 0] = text.split('.').map(Number);
   return new Timestamp(seconds, nanoseconds);
+}
+
+/** A version is the time of the write. A write that changes nothing keeps it, but each of ours has a new revision. */
+export function versionOf(updateTime: Timestamp): Version {
+  return timestampText(updateTime) as Version;
+}
+
+/**
+ * A document's name for any id. Firestore takes no slash, neither `.` nor `..`, and not what looks like `__.*__`, as the
+ * hash of a quest may (https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields). Names sort as
+ * their ids do, since lists are ordered by id: `.` and `/` are neighbours, and nothing printable sorts before a space.
+ */
+export function documentName(id: string): string {
+  const name = id.replaceAll('.', '.a').replaceAll('/', '.z');
+  return /^__.*__ *$/s.test(name) ? `${name} ` : name;
+}
+
+export function idOfDocument(name: string): string {
+  const escaped = /^__.*__ +$/s.test(name) ? name.slice(0, -1) : name;
+  return escaped.replaceAll('.z', '/').replaceAll('.a', '.');
 }

@@ -34,7 +34,7 @@ export function lazyClient<Client extends GeneratedClient>(
 
   async function get(): Promise<Client> {
     if (closed) throw new TransientError(`${name} is closed`);
-    const mine = (opening ??= within(OPEN_WITHIN_MS, `open ${name}`, open()));
+    const mine = (opening ??= within(OPEN_WITHIN_MS, `open ${name}`, open));
     try {
       return await mine;
     } catch (error) {

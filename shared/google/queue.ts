@@ -1,6 +1,6 @@
 import { CALL_TIMEOUT_MS } from '../core/calls.ts';
 import { InvalidArgument } from '../core/errors.ts';
-import type { Clock, Queue, QueueTask } from '../core/ports.ts';
+import type { Clock, Queue, QueueTask, TaskPath } from '../core/ports.ts';
 import { fromGoogle, isAlreadyExists } from './errors.ts';
 import { lazyClient } from './lazy-client.ts';
 
@@ -28,6 +28,9 @@ const TIMEOUT_MS = 10_000;
  */
 const DISPATCH_DEADLINE_MS = 2 * Math.max(...Object.values(CALL_TIMEOUT_MS));
 
+/** An adapter's own work may wait for a service: that of http does so for up to 8 min. */
+const ADAPTER_DISPATCH_DEADLINE_MS = 9 * 60_000;
+
 /** Cloud Tasks refuses what is further away than 30 days, by its own clock. */
 const LATEST_SCHEDULE_MS = (30 * 24 - 1) * 60 * 60_000;
 
@@ -53,7 +56,7 @@ export function createQueue(options: CloudTasksQueueOptions): Queue & { close():
     return {
       ...(name !== undefined && { name: `${queue}/tasks/${checkedId(name)}` }),
       ...(at !== undefined && at > now && { scheduleTime: timestamp(Math.min(at, now + LATEST_SCHEDULE_MS)) }),
-      dispatchDeadline: { seconds: DISPATCH_DEADLINE_MS / 1000 },
+      dispatchDeadline: { seconds: deadlineMsOf(path) / 1000 },
       httpRequest: {
         httpMethod: 'POST' as const,
         url: `${tasksUrl}/${path}`,
@@ -97,6 +100,10 @@ async function openClient({ projectId, emulatorHost }: CloudTasksQueueOptions) {
     // Given, so that no metadata server is looked for.
     universeDomain: 'googleapis.com',
   });
+}
+
+function deadlineMsOf(path: TaskPath): number {
+  return path.startsWith('distributor/') ? ADAPTER_DISPATCH_DEADLINE_MS : DISPATCH_DEADLINE_MS;
 }
 
 function checkedId(name: string): string {

@@ -1,6 +1,13 @@
-import { type CollectionReference, type DocumentReference, FieldPath, type Firestore } from '@google-cloud/firestore';
-import { UnreadableDocument } from '../core/errors.ts';
+import {
+  type CollectionReference,
+  type DocumentReference,
+  type DocumentSnapshot,
+  FieldPath,
+  type Firestore,
+  type Timestamp,
+} from '@google-cloud/firestore';
 import { idOf } from '../core/documents.ts';
+import { ConflictError, UnreadableDocument } from '../core/errors.ts';
 import { executionId, parseAttemptId } from '../core/ids.ts';
 import { pageOf } from '../core/page.ts';
 import type { Clock, Kind, Store } from '../core/ports.ts';
@@ -14,8 +21,9 @@ import {
   fieldsOf,
   idOfDocument,
   instant,
+  parseTimestamp,
   revisionOf,
-  updateTimeOf,
+  timestampText,
   versionOf,
 } from './documents.ts';
 
@@ -53,7 +61,7 @@ export function createStore(firestore: Firestore, options: FirestoreStoreOptions
       for (const write of writes) {
         const ref = refOf(write.kind, idOf(write));
         if (write.ifVersion === undefined) batch.create(ref, fieldsOf(write, retentionMs));
-        else batch.update(ref, changesOf(write, retentionMs), { lastUpdateTime: updateTimeOf(write.ifVersion) });
+        else batch.update(ref, changesOf(write, retentionMs), { lastUpdateTime: parseTimestamp(write.ifVersion) });
       }
       const what = `write ${writes.map(write => `${write.kind} ${idOf(write)}`).join(', ')}`;
       return (await calls.commit(what, batch)).map(({ writeTime }) => versionOf(writeTime));
@@ -73,8 +81,13 @@ export function createStore(firestore: Firestore, options: FirestoreStoreOptions
       return pageOf(
         docs,
         limit,
-        found => ({ kind, id: idOfDocument(found.id), revision: revisionOf(found), wakeAt: wakeAtOf(found) }),
-        last => `${wakeAtOf(last)}|${last.id}`,
+        found => ({
+          kind,
+          id: idOfDocument(found.id),
+          revision: revisionOf(found),
+          wakeAt: wakeAtOf(found).toMillis(),
+        }),
+        last => `${timestampText(wakeAtOf(last))}|${last.id}`,
       );
     },
 
@@ -82,9 +95,9 @@ export function createStore(firestore: Firestore, options: FirestoreStoreOptions
       const ref = refOf(kind, id);
       const [found] = await calls.read(`read ${kind} ${id}`, () => firestore.getAll(ref, { fieldMask: ['wakeAt'] }));
       if (found?.get('wakeAt') === undefined) return;
-      // Who writes in between has looked at the clock as well; then the delivery is repeated.
       const batch = firestore.batch().update(ref, { wakeAt: instant(until) }, { lastUpdateTime: found.updateTime! });
-      await calls.commit(`postpone ${kind} ${id}`, batch);
+      // Whoever wrote in between has decided anew when it is due.
+      await calls.commit(`postpone ${kind} ${id}`, batch).catch(unlessConflict);
     },
 
     async listAttempts({ state, distributor, pageSize, after }) {
@@ -116,15 +129,17 @@ export function createStore(firestore: Firestore, options: FirestoreStoreOptions
 
     async changed(id, version, signal) {
       if (signal.aborted) return;
-      const { promise, resolve } = Promise.withResolvers<void>();
+      const { promise: over, resolve: end } = Promise.withResolvers<void>();
       const stopListening = refOf('attempt', id).onSnapshot(
-        snapshot => {
-          if (!snapshot.exists || versionOf(snapshot.updateTime!) !== version) resolve();
+        ({ updateTime }) => {
+          if (updateTime === undefined || versionOf(updateTime) !== version) end();
         },
-        () => void clock.sleep(BROKEN_LISTENER_MS, signal).then(resolve, resolve),
+        () => void clock.sleep(BROKEN_LISTENER_MS, signal).then(end, end),
       );
-      signal.addEventListener('abort', () => resolve(), { once: true });
-      await promise;
+      const aborted = () => end();
+      signal.addEventListener('abort', aborted);
+      await over;
+      signal.removeEventListener('abort', aborted);
       stopListening();
     },
 
@@ -132,14 +147,18 @@ export function createStore(firestore: Firestore, options: FirestoreStoreOptions
   };
 }
 
-function wakeAtOf(snapshot: FirebaseFirestore.DocumentSnapshot): number {
-  return (snapshot.get('wakeAt') as FirebaseFirestore.Timestamp).toMillis();
+function wakeAtOf(snapshot: DocumentSnapshot): Timestamp {
+  return snapshot.get('wakeAt') as Timestamp;
 }
 
 /** The position of a document: its time and its name, which holds the separator too. */
-function cursorValues(after: string): [FirebaseFirestore.Timestamp, string] {
+function cursorValues(after: string): [Timestamp, string] {
   const separator = after.indexOf('|');
-  return [instant(Number(after.slice(0, separator))), after.slice(separator + 1)];
+  return [parseTimestamp(after.slice(0, separator)), after.slice(separator + 1)];
+}
+
+function unlessConflict(error: unknown): void {
+  if (!(error instanceof ConflictError)) throw error;
 }
 
 function readable<T>(read: () => T): T | undefined {

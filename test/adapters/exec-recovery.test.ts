@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { TaskDescription } from '../../shared/adapters/contract.ts';
-import { startTimeOf } from '../../shared/adapters/exec/identity.ts';
+import { killCommandsOf, type ProcessIdentity, startTimeOf } from '../../shared/adapters/exec/identity.ts';
 import { isTransient, TransientError } from '../../shared/core/errors.ts';
 import type { JsonObject } from '../../shared/core/json.ts';
 import type { AdapterDocuments } from '../../shared/core/ports.ts';
@@ -81,8 +81,8 @@ describe('a write of the record that fails', () => {
 
 type Point = 'before the record' | 'after the record' | 'while it runs';
 
-/** Kills a life of the stack at this point of a run. Resolves with the documents that it left. */
-async function killStack(point: Point, { quest }: TaskDescription, directory: string): Promise<AdapterDocuments> {
+/** Another process that brings a run to this point and stays there. Resolves with the documents that it wrote by then. */
+async function startOther(point: Point, { quest }: TaskDescription, directory: string) {
   const script = join(import.meta.dirname, 'fixtures', 'exec-stack.ts');
   const stack = spawn(process.execPath, [script, point, directory, JSON.stringify(quest)], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -93,14 +93,25 @@ async function killStack(point: Point, { quest }: TaskDescription, directory: st
   for (const { id, doc } of JSON.parse(line) as { id: string; doc: JsonObject }[])
     await documents.put(id, doc, { expireAt: Number.MAX_SAFE_INTEGER });
   if (point === 'while it runs') await linesIn(join(directory, 'ran'), 1);
-  stack.kill('SIGKILL');
-  await once(stack, 'exit');
+  return {
+    documents,
+    async kill() {
+      stack.kill('SIGKILL');
+      await once(stack, 'exit');
+    },
+  };
+}
+
+/** Kills a life of the stack at this point of a run. Resolves with the documents that it left. */
+async function killStack(point: Point, task: TaskDescription, directory: string): Promise<AdapterDocuments> {
+  const { documents, kill } = await startOther(point, task, directory);
+  await kill();
   return documents;
 }
 
 async function recordOf(documents: AdapterDocuments, { executionId }: TaskDescription) {
   const stored = await documents.get(executionId);
-  return stored?.doc as { state: string; pid: number; startTime: string };
+  return stored?.doc as unknown as { state: string; owner: ProcessIdentity } & ProcessIdentity;
 }
 
 describe('after a stack was killed', () => {
@@ -183,6 +194,77 @@ describe('after a stack was killed', () => {
   );
 });
 
+describe('a command of another process that lives', () => {
+  const STATES: readonly Point[] = ['after the record', 'while it runs'];
+  test.each(STATES)('%s: runs, and nobody else starts or stops it', async point => {
+    const directory = temporaryDirectory();
+    const task = shell('echo $$ >> ran; exec sleep 1000', { cwd: directory });
+    const other = await startOther(point, task, directory);
+    const { pid } = await recordOf(other.documents, task);
+    const { type, services, distributor } = setUpExec({ directory, services: { documents: other.documents } });
+
+    const handle = { ...task, token: 'its token' };
+    const notification = { executionId: task.executionId, data: '{}', attributes: {} };
+    expect(await distributor.getStatus(handle, task.quest)).toEqual({ state: 'running' });
+    expect(await distributor.handleNotification(notification, task.quest)).toEqual({ state: 'running' });
+    for (const refused of [distributor.run(task), distributor.cancel(handle, task.quest)]) {
+      const error: unknown = await refused.catch((thrown: unknown) => thrown);
+      expect(isTransient(error)).toBe(true);
+    }
+    expect(await type.recover(services)).toEqual([]);
+    expect(await isAlive(pid)).toBe(true);
+    expect(linesOf(join(directory, 'ran'))).toHaveLength(point === 'while it runs' ? 1 : 0);
+
+    await other.kill();
+    expect(await distributor.getStatus(handle, task.quest)).toEqual(ORPHANED);
+    expect(await isAlive(pid)).toBe(false);
+    await distributor.cancel(handle, task.quest);
+    expect((await distributor.run(task)).status).toEqual(ORPHANED);
+  });
+
+  test('has one end, however many find at the same time that the other process is gone', async () => {
+    const directory = temporaryDirectory();
+    const task = shell('echo $$ >> ran; exec sleep 1000', { cwd: directory });
+    const documents = await killStack('while it runs', task, directory);
+    const asking = Array.from({ length: 4 }, () => setUpExec({ directory, services: { documents } }));
+    const handle = { ...task, token: 'its token' };
+    const states = await Promise.all(asking.map(({ distributor }) => distributor.getStatus(handle, task.quest)));
+    expect(states).toEqual(states.map(() => ORPHANED));
+  });
+});
+
+test('a process that exits without waiting can kill what it runs, which has crashed', async () => {
+  const { type, services, distributor } = setUpExec();
+  const task = shell('trap "" TERM HUP; while true; do sleep 0.05; done');
+  const { token } = await distributor.run(task);
+  const { pid } = await recordOf(services.documents, task);
+  type.kill();
+  await untilGone(pid);
+  await vi.waitFor(async () =>
+    expect(await distributor.getStatus({ ...task, token }, task.quest)).toEqual(
+      abnormal('CRASHED', 'killed by SIGKILL'),
+    ),
+  );
+});
+
+test.runIf(process.platform === 'linux')(
+  'all that a process launched which is gone can be killed without any record',
+  async () => {
+    const directory = temporaryDirectory();
+    const task = shell('setsid sleep 1000 & echo $! >> ran; wait', { cwd: directory });
+    const other = await startOther('while it runs', task, directory);
+    const { pid, owner } = await recordOf(other.documents, task);
+    await other.kill();
+    const pids = [pid, ...linesOf(join(directory, 'ran')).map(Number)];
+    const mine = execution(['sleep', '1000']);
+    const { services, distributor } = setUpExec();
+    await distributor.run(mine);
+    await killCommandsOf(owner);
+    for (const gone of pids) expect(await isAlive(gone)).toBe(false);
+    expect(await isAlive((await recordOf(services.documents, mine)).pid)).toBe(true);
+  },
+);
+
 describe('recover', () => {
   test('spares a process that only has the number of an old one, and other stacks’ processes of the same execution', async () => {
     const other = setUpExec();
@@ -190,7 +272,8 @@ describe('recover', () => {
     await other.distributor.run(task);
     const { pid, startTime } = await recordOf(other.services.documents, task);
     const { type, services, distributor } = setUpExec();
-    const record = { state: 'running', boot: 'an earlier one', pid, startTime: `${startTime}0` };
+    const dead = { pid, startTime: `${startTime}0` };
+    const record = { state: 'running', owner: dead, ...dead };
     await services.documents.put(task.executionId, record, { expireAt: Number.MAX_SAFE_INTEGER });
     expect(await type.recover(services)).toHaveLength(1);
     expect(await isAlive(pid)).toBe(true);

@@ -9,7 +9,7 @@ import { attemptIn, CREATED_AT, executionIn, questFixture } from '../support/doc
 export interface StoreFixture {
   /** Empty, and shared with no other test. */
   store: Store;
-  /** Makes what is stored unreadable, but leaves it as due as it is. */
+  /** Makes what is stored unreadable at first sight, but leaves it as due as it is. */
   damage(kind: 'attempt' | 'execution', id: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -251,6 +251,23 @@ export function storeContract(name: string, createFixture: () => Promise<StoreFi
         expect(await dueBefore(at(9))).toEqual([]);
       });
 
+      test('postpone never brings back what a write settles at the same time', async () => {
+        const ids = await createDue(...Array.from({ length: 8 }, () => at(1)));
+        const settle = async (due: string, n: number) => {
+          const doc = attemptIn('EXECUTING', { attempt: n + 1, shard: SHARD, revision: 2 });
+          const { version } = (await store.get('attempt', idOfAttempt(doc)))!;
+          await store.commit([{ kind: 'attempt', doc, ifVersion: version }]);
+          return due;
+        };
+        const [settling] = await Promise.all([
+          Promise.allSettled(ids.map(settle)),
+          ...ids.map(due => store.postpone('attempt', due, at(2))),
+        ]);
+        const settled = settling.flatMap(done => (done.status === 'fulfilled' ? [done.value] : []));
+        const due = (await dueBefore(at(9))).map(found => found.id);
+        expect(due.toSorted()).toEqual(ids.filter(unsettled => !settled.includes(unsettled)).toSorted());
+      });
+
       test('postpone makes nothing due that is owed nothing, and ignores what does not exist', async () => {
         const [settled] = await createDue(undefined);
         await store.postpone('attempt', settled!, at(1));
@@ -381,6 +398,40 @@ export function storeContract(name: string, createFixture: () => Promise<StoreFi
         const second = await documents.put('a', { n: 3 }, { expireAt, ifVersion: first });
         await expect(documents.put('a', { n: 4 }, { expireAt, ifVersion: first })).rejects.toThrow(ConflictError);
         expect(await documents.get('a')).toEqual({ doc: { n: 3 }, version: second });
+      });
+
+      test('have a new version after every write, even of the same content', async () => {
+        const documents = store.adapterDocuments('web');
+        const first = await documents.put('a', { n: 1 }, { expireAt });
+        await documents.put('a', { n: 1 }, { expireAt, ifVersion: first });
+        await expect(documents.put('a', { n: 1 }, { expireAt, ifVersion: first })).rejects.toThrow(ConflictError);
+      });
+
+      test('have ids of any characters, by which they are listed', async () => {
+        const documents = store.adapterDocuments('web');
+        const ids = [
+          '%',
+          '-',
+          '.',
+          '..',
+          '.a',
+          '.z',
+          '/',
+          '//',
+          '0',
+          'A',
+          '__',
+          '__a__',
+          '__a__ ',
+          'a',
+          'a-b',
+          'a.b',
+          'a/b',
+        ];
+        for (const own of ids.toReversed()) await documents.put(own, { own }, { expireAt });
+        const { items } = await documents.list({ limit: 100 });
+        expect(items.map(item => [item.id, item.doc])).toEqual(ids.map(own => [own, { own }]));
+        for (const own of ids) expect((await documents.get(own))?.doc).toEqual({ own });
       });
 
       test('are separate for each namespace', async () => {

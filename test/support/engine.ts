@@ -12,7 +12,7 @@ import { typeTable } from '../../shared/adapters/registry.ts';
 import type { Attempt } from '../../shared/core/attempt.ts';
 import type { Execution } from '../../shared/core/execution.ts';
 import { type AttemptId, attemptId, executionId, type ExecutionId, parseAttemptId } from '../../shared/core/ids.ts';
-import type { QueueTask, TopicMessage } from '../../shared/core/ports.ts';
+import type { QueueTask, Store, TopicMessage } from '../../shared/core/ports.ts';
 import { MODES } from '../../shared/core/quest.ts';
 import { authToken, type Keyring } from '../../shared/core/tokens.ts';
 import type { AdapterQueueTask } from '../../shared/engine/adapter-task.ts';
@@ -83,10 +83,10 @@ export interface TestEngineOptions {
   random?: () => number;
 }
 
-export interface TestEngine {
+export interface TestEngine<S extends Store = MemoryStore> {
   engine: Engine;
   executor: FakeExecutor;
-  store: MemoryStore;
+  store: S;
   clock: ReturnType<typeof manualClock>;
   log: ReturnType<typeof recordingLog>;
   /** What is waiting to be delivered; a test may drop and reorder it. */
@@ -107,8 +107,14 @@ export interface TestEngine {
   execution(id: AttemptId, number?: number): Promise<Execution>;
 }
 
-export function createTestEngine({ script = {}, distributors, random = () => 0 }: TestEngineOptions = {}): TestEngine {
-  const store = createMemoryStore();
+export function createTestEngine(options?: TestEngineOptions): TestEngine {
+  return createTestEngineOn(createMemoryStore(), options);
+}
+
+export function createTestEngineOn<S extends Store>(
+  store: S,
+  { script = {}, distributors, random = () => 0 }: TestEngineOptions = {},
+): TestEngine<S> {
   const clock = manualClock();
   const log = recordingLog();
   const tasks: QueueTask[] = [];
@@ -116,7 +122,7 @@ export function createTestEngine({ script = {}, distributors, random = () => 0 }
   const names = new Set<string>();
   const executor = fakeExecutor(script);
   let tokens = 0;
-  const world = { store, clock, log, tasks, messages, executor } as TestEngine;
+  const world = { store, clock, log, tasks, messages, executor } as TestEngine<S>;
 
   let alive = Symbol('process');
 

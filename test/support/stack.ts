@@ -140,9 +140,9 @@ export interface Program {
 }
 
 /** A file of this project as a process, which ends with the test at the latest. */
-export function run(file: string, environment: Record<string, string>): Program {
+export function run(file: string, environment: Record<string, string>, args: string[] = []): Program {
   const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...environment };
-  const child: ChildProcess = spawn(NODE, [file], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child: ChildProcess = spawn(NODE, [file, ...args], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const output = { stdout: '', stderr: '' };
   child.stdout?.on('data', chunk => (output.stdout += String(chunk)));
   child.stderr?.on('data', chunk => (output.stderr += String(chunk)));

@@ -1,5 +1,6 @@
 import { parseExecutionId } from '../../core/ids.ts';
 import type { TaskDescription } from '../contract.ts';
+import type { ProcessIdentity } from './identity.ts';
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -21,9 +22,14 @@ const RESERVED: ReadonlySet<string> = new Set([
   MARK_VARIABLE,
 ]);
 
-/** The mark of an execution that was launched by one life of the stack. */
-export function markOf(boot: string, executionId: string): string {
-  return `${boot}|${executionId}`;
+/** The mark of an execution that one process launched. */
+export function markOf(owner: ProcessIdentity, executionId: string): string {
+  return `${markPrefixOf(owner)}${executionId}`;
+}
+
+/** What the marks of all that a process launched begin with. */
+export function markPrefixOf({ pid, startTime }: ProcessIdentity): string {
+  return `${pid}/${startTime}|`;
 }
 
 export function isReserved(name: string): boolean {

@@ -2,12 +2,15 @@ import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { MARK_VARIABLE } from './environment.ts';
+import { MARK_VARIABLE, markPrefixOf } from './environment.ts';
 
 /** A number alone does not name a process, because it is used again. */
 export interface ProcessIdentity {
   pid: number;
   startTime: string;
+}
+
+export interface MarkedProcess extends ProcessIdentity {
   /** In the environment of the process and of its descendants. */
   mark: string;
 }
@@ -20,6 +23,10 @@ const onLinux = process.platform === 'linux';
 /** When the process started, in the system's own terms; `undefined` when it does not run. */
 export function startTimeOf(pid: number): Promise<string | undefined> {
   return (onLinux ? startTimeOnLinux(pid) : startTimeByPs(pid)).catch(() => undefined);
+}
+
+export async function isAlive({ pid, startTime }: ProcessIdentity): Promise<boolean> {
+  return (await startTimeOf(pid)) === startTime;
 }
 
 /** proc(5), /proc/pid/stat: field 3 is the state, field 22 the start in clock ticks since boot. */
@@ -48,14 +55,14 @@ export function signalGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
  * Kills what is left of these processes, with their groups, and waits until they are gone; a few seconds at most.
  * Resolves with those that are not.
  */
-export async function killLeftovers(processes: readonly ProcessIdentity[]): Promise<ProcessIdentity[]> {
+export async function killLeftovers(processes: readonly MarkedProcess[]): Promise<MarkedProcess[]> {
   let left = [...processes];
   for (let round = 0; left.length > 0 && round < ROUNDS; round++) {
     if (round > 0) await delay(ROUND_MS);
     const marked = await pidsByMark();
     const targets = await Promise.all(
       left.map(async identity => {
-        const leads = (await startTimeOf(identity.pid)) === identity.startTime;
+        const leads = await isAlive(identity);
         return { identity, targets: [...(leads ? [-identity.pid] : []), ...(marked.get(identity.mark) ?? [])] };
       }),
     );
@@ -63,6 +70,16 @@ export async function killLeftovers(processes: readonly ProcessIdentity[]): Prom
     left = targets.filter(({ targets: some }) => some.length > 0).map(({ identity }) => identity);
   }
   return left;
+}
+
+/** Kills all that a process launched which is gone itself, without asking any record. On Linux only. */
+export async function killCommandsOf(owner: ProcessIdentity): Promise<void> {
+  for (let round = 0; round < ROUNDS; round++) {
+    const marked = [...(await pidsByMark())].filter(([mark]) => mark.startsWith(markPrefixOf(owner)));
+    if (marked.length === 0) return;
+    for (const pid of marked.flatMap(([, pids]) => pids)) kill(pid, 'SIGKILL');
+    await delay(ROUND_MS);
+  }
 }
 
 /** The processes that carry a mark, also those whose leader is gone. On Linux only: elsewhere nobody can be asked. */

@@ -1,12 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { ApiError, TransientError } from '../../core/errors.ts';
 import type { ExecutionId } from '../../core/ids.ts';
 import { finished, running, type TaskStatus } from '../../core/result.ts';
 import type { Distributor, DistributorType, Notification, Services, TaskDescription } from '../contract.ts';
-import { type Environment, environmentOf, inheritedFrom, markOf } from './environment.ts';
+import { type Environment, environmentOf, inheritedFrom } from './environment.ts';
 import { filesIn, tokenOf } from './files.ts';
 import { type Job, type Launch, startJob } from './job.ts';
-import { endingOf, endOrphans, type Household } from './orphans.ts';
+import { endOrphans, type Household, standingOf } from './orphans.ts';
 import { STOPPED } from './outcome.ts';
 import { configSchema, type ExecConfig, graceMsOf, parametersOf } from './parameters.ts';
 import { createRecords, type Records, type StoredRecord } from './records.ts';
@@ -22,28 +21,30 @@ export interface ExecType extends DistributorType<ExecConfig> {
   recover(services: Services): Promise<Notification[]>;
   /** Stops all that runs and resolves when its end is on record. Nothing is started from then on. */
   close(): Promise<void>;
+  /** For a process that exits without waiting: kills all that runs. Who asks later finds that it has crashed. */
+  kill(): void;
 }
 
 /**
- * Runs a command as a child of this process, so it is for one machine only. Its jobs are gone when the process is: what was
- * running is then killed and CRASHED.
+ * Runs a command as a child of this process, so it is for one machine only. Several processes of it may share their
+ * documents: each can tell how any execution stands, and its owner alone stops it. When the owner is gone, its commands
+ * are killed and CRASHED.
  */
 export function createExecType({ directory, environment }: ExecOptions): ExecType {
-  const boot = randomUUID();
   const files = filesIn(directory);
   const inherited = inheritedFrom(environment);
   const jobs = new Map<ExecutionId, Job>();
   const shutdown = new AbortController();
 
   function householdOf({ documents, clock, log }: Services): Household {
-    return { boot, records: createRecords(documents, clock), log };
+    return { records: createRecords(documents, clock), log };
   }
 
   function create(config: ExecConfig, services: Services): Distributor {
     const household = householdOf(services);
     const { records } = household;
 
-    function describe(task: TaskDescription): Launch {
+    function describe(task: TaskDescription, mark: string): Launch {
       const { command, cwd, env } = parametersOf(task.quest);
       const token = tokenOf(task.executionId);
       const previousState = task.previousState && { path: files.previousState(token), value: task.previousState };
@@ -54,7 +55,7 @@ export function createExecType({ directory, environment }: ExecOptions): ExecTyp
           ...inherited,
           ...resolveSecrets(config.env ?? {}, services),
           ...env,
-          ...environmentOf(task, markOf(boot, task.executionId), previousState?.path),
+          ...environmentOf(task, mark, previousState?.path),
         },
         input: `${JSON.stringify(task.quest.parameters)}\n`,
         logPath: files.log(token),
@@ -68,7 +69,7 @@ export function createExecType({ directory, environment }: ExecOptions): ExecTyp
       const job = startJob({
         ...household,
         executionId,
-        describe: () => describe(task),
+        describe: mark => describe(task, mark),
         graceMs: graceMsOf(config),
         services,
         shutdown: shutdown.signal,
@@ -84,11 +85,13 @@ export function createExecType({ directory, environment }: ExecOptions): ExecTyp
       // Asked first: a job that is gone when the record has been read may have ended in between.
       const isJob = jobs.has(id);
       const stored = await records.read(id);
-      const ending = stored && (await endingOf(id, stored, household));
-      if (ending === undefined && isJob) return running();
-      if (stored === undefined || ending === undefined) throw new ApiError('NOT_FOUND', 'no such process');
-      await markTold(records, id, stored);
-      return finished(ending);
+      const standing = stored && (await standingOf(id, stored, household));
+      if (standing?.state === 'ended') {
+        await markTold(records, id, stored!);
+        return finished(standing.result);
+      }
+      if (isJob || standing?.state === 'elsewhere') return running();
+      throw new ApiError('NOT_FOUND', 'no such process');
     }
 
     return {
@@ -105,7 +108,9 @@ export function createExecType({ directory, environment }: ExecOptions): ExecTyp
           return;
         }
         const stored = await records.read(id);
-        if (stored !== undefined && (await endingOf(id, stored, household)) !== undefined) return;
+        const standing = stored && (await standingOf(id, stored, household));
+        if (standing?.state === 'ended') return;
+        if (standing?.state === 'elsewhere') throw new TransientError('another process runs it, and has to stop it');
         // A `run` that comes later, or is about to write its record, finds the end and lets nothing go.
         await records.end(id, STOPPED.cancelled, stored?.version);
       },
@@ -132,6 +137,10 @@ export function createExecType({ directory, environment }: ExecOptions): ExecTyp
       shutdown.abort();
       for (const job of jobs.values()) job.stop('shutdown');
       await Promise.all([...jobs.values()].map(job => job.ended));
+    },
+
+    kill() {
+      for (const job of jobs.values()) job.kill();
     },
   };
 }

@@ -7,8 +7,10 @@ import type { JsonObject } from '../../core/json.ts';
 import type { Version } from '../../core/ports.ts';
 import { finished, running, type TaskStatus } from '../../core/result.ts';
 import type { Services } from '../contract.ts';
+import { markOf } from './environment.ts';
 import { type GatedCommand, type GatedProcess, spawnGated } from './gate.ts';
-import { endingOf, type Household } from './orphans.ts';
+import { startTimeOf } from './identity.ts';
+import { type Household, standingOf } from './orphans.ts';
 import { resultOf, type StopReason } from './outcome.ts';
 import { openLogFile } from './output.ts';
 
@@ -22,7 +24,7 @@ export interface Launch extends GatedCommand {
 export interface JobOptions extends Household {
   executionId: ExecutionId;
   /** Called only if the command has not run before. May throw. */
-  describe: () => Launch;
+  describe: (mark: string) => Launch;
   /** From TERM to KILL. */
   graceMs: number;
   services: Services;
@@ -37,6 +39,8 @@ export interface Job {
   /** Resolves when nothing is left to do. Never rejects. */
   ended: Promise<void>;
   stop(reason: StopReason): void;
+  /** At once, for a process that is about to exit: its end is not recorded. */
+  kill(): void;
 }
 
 /**
@@ -44,7 +48,7 @@ export interface Job {
  * processes that begin the same execution only one can write the record.
  */
 export function startJob(options: JobOptions): Job {
-  const { executionId: id, boot, records, services, shutdown } = options;
+  const { executionId: id, records, services, shutdown } = options;
   const { clock, log } = services;
   const over = new AbortController();
   let child: GatedProcess | undefined;
@@ -53,14 +57,17 @@ export function startJob(options: JobOptions): Job {
 
   async function begin(): Promise<TaskStatus> {
     const stored = await records.read(id);
-    const ending = stored && (await endingOf(id, stored, options));
-    if (ending !== undefined) return finished(ending);
-    const launch = options.describe();
+    const standing = stored && (await standingOf(id, stored, options));
+    if (standing?.state === 'ended') return finished(standing.result);
+    // Its owner is asked again, or is gone by then.
+    if (standing?.state === 'elsewhere') throw new TransientError('another process runs it');
+    const owner = { pid: process.pid, startTime: await ownStartTime() };
+    const launch = options.describe(markOf(owner, id));
     try {
       child = await spawnChild(launch);
       const { pid, startTime } = child;
       if (startTime === undefined) throw new TransientError('the process ended before it was recorded');
-      const version = await records.write(id, { state: 'running', boot, pid, startTime }, stored?.version);
+      const version = await records.write(id, { state: 'running', owner, pid, startTime }, stored?.version);
       followed = follow(child, launch, version);
     } catch (error) {
       child?.signal('SIGKILL');
@@ -112,7 +119,14 @@ export function startJob(options: JobOptions): Job {
         () => undefined,
       );
     },
+    kill: () => child?.signal('SIGKILL'),
   };
+}
+
+async function ownStartTime(): Promise<string> {
+  const startTime = await startTimeOf(process.pid);
+  if (startTime === undefined) throw new TransientError('this process cannot tell when it started');
+  return startTime;
 }
 
 async function spawnChild(launch: Launch): Promise<GatedProcess> {

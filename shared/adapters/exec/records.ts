@@ -8,9 +8,11 @@ import { typedDocuments } from '../documents.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 
+const processSchema = z.object({ pid: z.int().min(1), startTime: z.string() });
+
 const recordSchema = z.discriminatedUnion('state', [
-  /** Written before the command is let go. `boot` names the life of the stack whose child it is. */
-  z.object({ state: z.literal('running'), boot: z.string(), pid: z.int().min(2), startTime: z.string() }),
+  /** Written before the command is let go. `owner` is the process whose child it is. */
+  z.object({ state: z.literal('running'), owner: processSchema, ...processSchema.shape }),
   /** `told`: somebody has asked since, so that a restart need not tell it again. */
   z.object({ state: z.literal('exited'), result: taskResultSchema, told: z.boolean() }),
 ]);

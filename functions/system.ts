@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock, Log, LogFields, Random } from '../shared/core/ports.ts';
-import type { LogLevel } from './settings.ts';
 
-/** The machine's own time, chance and log. */
+/** The machine's own time, chance, log and secrets. */
 
 /** setTimeout counts in 31 bits. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -38,6 +37,9 @@ export const systemRandom: Random = {
   token: bytes => randomBytes(bytes).toString('base64url'),
 };
 
+export const LOG_LEVELS = ['info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
 const SEVERITY: Record<LogLevel, number> = { info: 0, warn: 1, error: 2 };
 
 /** JSON lines with the fields of Cloud Logging (https://cloud.google.com/logging/docs/structured-logging). */
@@ -49,4 +51,12 @@ export function createLog(level: LogLevel, write: (line: string) => void): Log {
       write(`${JSON.stringify({ severity, time: new Date().toISOString(), message, ...fields })}\n`);
     };
   return { info: at('info', 'INFO'), warn: at('warn', 'WARNING'), error: at('error', 'ERROR') };
+}
+
+/** The value of `env:NAME`. Throws when there is none. */
+export function readSecret(reference: string): string {
+  const name = /^env:([A-Za-z_][A-Za-z0-9_]*)$/.exec(reference)?.[1];
+  const value = name === undefined ? undefined : process.env[name];
+  if (value === undefined) throw new Error(`the secret ${reference} is not set in the environment`);
+  return value;
 }
