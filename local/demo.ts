@@ -5,13 +5,16 @@ import { fileURLToPath } from 'node:url';
 import { messageOf } from '../shared/core/errors.ts';
 import { type Client, createClient } from './demo/client.ts';
 import { createDisplay, type Display, resultsTable, type Row } from './demo/display.ts';
+import { readFlags, USAGE } from './demo/flags.ts';
 import { loggedProcesses, SAMPLES } from './demo/samples.ts';
 import { SAMPLE_SERVICE_URL, startService } from './demo/service.ts';
+import { startEmulatorStack } from './emulators/stack.ts';
 import { startStack } from './stack.ts';
 
 /** `npm run demo`: the samples on a stack of their own, watched to their ends. Exits 0 when each ended as it should. */
 
-const LIMIT_MS = 55_000;
+/** From the start of the stack on. Emulators take their time, above all on a machine that does something else as well. */
+const LIMIT_MS = { embedded: 55_000, emulators: 180_000 };
 /** How long a change of state may go unseen; an end is seen at once. */
 const WATCH = '0.2s';
 const SHOWN_LOG_LINES = 20;
@@ -19,7 +22,7 @@ const SHOWN_LOG_LINES = 20;
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const samples = (file: string) => join(ROOT, 'samples', file);
 
-async function demo(signal: AbortSignal): Promise<boolean> {
+async function demo(emulators: boolean, signal: AbortSignal): Promise<boolean> {
   // The commands of the samples name files of this repository.
   process.chdir(ROOT);
   const dataDir = await mkdtemp(join(tmpdir(), 'distributor-demo-'));
@@ -29,7 +32,10 @@ async function demo(signal: AbortSignal): Promise<boolean> {
   cleanUp.defer(() => rm(dataDir, { recursive: true, force: true }));
   const service = await startService(0);
   cleanUp.defer(() => service.close());
-  const stack = await startStack(settings, line => logLines.push(line));
+  const writeLog = (line: string) => void logLines.push(line);
+  const stack = emulators
+    ? await startEmulatorStack(settings, { writeLog, report: line => console.log(line), signal })
+    : await startStack(settings, writeLog);
   cleanUp.defer(() => stack.close());
 
   console.log(`A stack of its own: api ${stack.urls.api}, data ${dataDir}\n`);
@@ -80,16 +86,29 @@ class Stopped extends Error {
   override name = 'Stopped';
 }
 
-const stop = new AbortController();
-const limit = setTimeout(() => stop.abort(new Error(`not over after ${LIMIT_MS / 1000} s`)), LIMIT_MS);
-// Asking again changes nothing, since npm passes on a Ctrl-C that the demo has got already.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-  process.on(signal, () => stop.abort(new Stopped(`stopped by ${signal}`)));
+/** Resolves with the exit code. */
+async function main(): Promise<number> {
+  const { emulators, help } = readFlags(process.argv.slice(2));
+  if (help) {
+    console.log(USAGE);
+    return 0;
+  }
+  const stop = new AbortController();
+  const limitMs = LIMIT_MS[emulators ? 'emulators' : 'embedded'];
+  const limit = setTimeout(() => stop.abort(new Error(`not over after ${limitMs / 1000} s`)), limitMs);
+  // Asking again changes nothing, since npm passes on a Ctrl-C that the demo has got already.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => stop.abort(new Stopped(`stopped by ${signal}`)));
+  try {
+    return (await demo(emulators, stop.signal)) ? 0 : 1;
+  } finally {
+    clearTimeout(limit);
+  }
+}
+
 try {
-  process.exitCode = (await demo(stop.signal)) ? 0 : 1;
+  process.exitCode = await main();
 } catch (error) {
   console.error(error instanceof Stopped ? error.message : `the demo failed: ${messageOf(error)}`);
   process.exitCode = 1;
-} finally {
-  clearTimeout(limit);
 }

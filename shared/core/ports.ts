@@ -117,7 +117,7 @@ export interface QueueTask {
   shard: number;
   /** Not before this time, epoch milliseconds. */
   at?: number;
-  /** Within the backend's window a second task of the same name is dropped silently. */
+  /** Within the backend's window a second task of the same name and shard is dropped silently. */
   name?: string;
 }
 

@@ -126,10 +126,11 @@ export function queueContract(backend: string, createFixture: (setup: QueueSetup
     test('of tasks with the same name only the first is delivered, also when it is already done', async () => {
       const { queue, inbox, drained } = await open();
       const name = 'q-1-r7';
-      await queue.enqueue(taskOf(1, { name }));
-      await queue.enqueue(taskOf(2, { name }));
+      const shard = 5;
+      await queue.enqueue(taskOf(1, { name, shard }));
+      await queue.enqueue(taskOf(2, { name, shard }));
       await drained();
-      await queue.enqueue(taskOf(3, { name }));
+      await queue.enqueue(taskOf(3, { name, shard }));
       await queue.enqueue(taskOf(4, { name: 'q-1-r8' }));
       await queue.enqueue(taskOf(5));
       await drained();
@@ -138,7 +139,7 @@ export function queueContract(backend: string, createFixture: (setup: QueueSetup
 
     test('of 16 tasks with the same name enqueued together one is delivered', async () => {
       const { queue, inbox, drained } = await open();
-      await Promise.all(Array.from({ length: 16 }, (_, n) => queue.enqueue(taskOf(n, { name: 'same' }))));
+      await Promise.all(Array.from({ length: 16 }, (_, n) => queue.enqueue(taskOf(n, { name: 'same', shard: 5 }))));
       await drained();
       expect(new Set(inbox.items.map(({ body }) => body.n)).size).toBe(1);
     });

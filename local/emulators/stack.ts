@@ -1,0 +1,144 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from '../../build/entry.ts';
+import { FUNCTION_NAMES, type FunctionName } from '../../functions/wiring.ts';
+import { typeTable } from '../../shared/adapters/registry.ts';
+import { createPoster } from '../../shared/embedded/http-delivery.ts';
+import { readDistributors } from '../distributors-file.ts';
+import { loadKeyring } from '../keys.ts';
+import type { RunningStack } from '../program.ts';
+import { repeat } from '../scheduler.ts';
+import type { Settings } from '../settings.ts';
+import { createLog, systemClock, systemRandom } from '../../functions/system.ts';
+import { bundlesFor } from './bundles.ts';
+import { startCloudTasks } from './cloud-tasks.ts';
+import { environmentOf, LOCAL } from './functions.ts';
+import { type Emulator, findEmulators, startFirestoreEmulator, startPubSubEmulator } from './google.ts';
+import { portsFrom } from './ports.ts';
+import { createTopicAndSubscription } from './pubsub.ts';
+import { type Supervised, supervise } from './supervisor.ts';
+import { ADAPTER_TYPES } from './types.ts';
+
+export interface EmulatorStack extends RunningStack {
+  projectId: string;
+  /** The id of the notification topic. */
+  topic: string;
+  pubsubHost: string;
+  /** SIGKILL for the process of a function; it is started again after a moment. */
+  kill(name: FunctionName): void;
+  /** SIGKILL for the Firestore emulator, which comes back empty under the same address. */
+  restartFirestore(): Promise<void>;
+}
+
+export interface StartOptions {
+  /** For what goes wrong while it runs. */
+  writeLog?: (line: string) => void;
+  /** For how far the start is. */
+  report?: (line: string) => void;
+  /** Gives the start up at the next step. */
+  signal?: AbortSignal;
+}
+
+/** What starts a function where it is deployed, too. */
+const FRAMEWORK = join(ROOT, 'node_modules/.bin/functions-framework');
+
+/** The five functions as they are deployed, each in a process of its own, on Google's emulators and our Cloud Tasks. */
+export async function startEmulatorStack(settings: Settings, options: StartOptions = {}): Promise<EmulatorStack> {
+  const { writeLog = line => void process.stderr.write(line), report = () => {}, signal } = options;
+  const { missing } = findEmulators();
+  if (missing.length > 0) throw new Error(`missing: ${missing.join(', ')}`);
+  const distributors = readDistributors(settings.distributorsFile, typeTable(ADAPTER_TYPES));
+  const ports = await portsFrom(settings.port);
+  const urls = mapFunctions(name => `http://127.0.0.1:${ports[name]}`);
+  const log = createLog(settings.logLevel, writeLog);
+  const logs = join(settings.dataDir, 'logs');
+  mkdirSync(logs, { recursive: true });
+  const keyring = loadKeyring(settings.dataDir);
+  const step = stepsOf(report, signal);
+
+  // Closed in the opposite order, also when the start fails half way.
+  await using opened = new AsyncDisposableStack();
+  const keep = async <Part extends { close(): Promise<void> }>(part: Promise<Part>) =>
+    opened.adopt(await part, ({ close }) => close());
+
+  const [bundles, pubsub, startedFirestore, tasks] = await allOrNone([
+    step('the functions are bundled', bundlesFor(settings.distributorsFile)),
+    step('the Pub/Sub emulator runs', keep(startPubSubEmulator())),
+    step('the Firestore emulator runs', startFirestoreEmulator()),
+    keep(startCloudTasks({ clock: systemClock, random: systemRandom, log, queues: queueNames() })),
+  ]);
+  let firestore: Emulator = startedFirestore;
+  opened.defer(() => firestore.close());
+  await createTopicAndSubscription({ ...LOCAL, host: pubsub.host, pushEndpoint: `${urls.notify}/` });
+
+  const world = {
+    settings,
+    distributors,
+    keyring,
+    urls,
+    firestoreHost: firestore.host,
+    pubsubHost: pubsub.host,
+    tasksHost: tasks.host,
+  };
+  const start = (name: FunctionName): Promise<Supervised> =>
+    supervise({
+      name,
+      command: process.execPath,
+      args: [FRAMEWORK, `--source=${join(bundles, name)}`, `--target=${name}`],
+      env: { ...environmentOf(name, world), PORT: String(ports[name]) },
+      port: ports[name],
+      logFile: join(logs, `${name}.log`),
+      writeLine: writeLog,
+      log,
+    });
+  const started = await step('the functions run', allOrNone(FUNCTION_NAMES.map(name => keep(start(name)))));
+  const poster = opened.adopt(createPoster(), ({ close }) => close());
+  opened.defer(repeat(log, () => poster.post(`${urls.sweep}/`, {})));
+
+  const running = opened.move();
+  return {
+    urls,
+    distributors: [...distributors.keys()],
+    projectId: LOCAL.projectId,
+    topic: LOCAL.topicId,
+    pubsubHost: pubsub.host,
+    kill: name => started[FUNCTION_NAMES.indexOf(name)]!.kill(),
+    async restartFirestore() {
+      await firestore.close();
+      firestore = await startFirestoreEmulator({ port: Number(new URL(`http://${firestore.host}`).port) });
+    },
+    close: () => running.disposeAsync(),
+  };
+}
+
+function queueNames(): string[] {
+  const { projectId, location, queues, queuePrefix } = LOCAL;
+  return Array.from(
+    { length: queues },
+    (_, n) => `projects/${projectId}/locations/${location}/queues/${queuePrefix}-${n}`,
+  );
+}
+
+function stepsOf(report: (line: string) => void, signal: AbortSignal | undefined) {
+  const startedAt = performance.now();
+  return async <T>(what: string, work: Promise<T>): Promise<T> => {
+    const result = await work;
+    signal?.throwIfAborted();
+    report(`${((performance.now() - startedAt) / 1000).toFixed(1).padStart(6)} s  ${what}`);
+    return result;
+  };
+}
+
+/** As Promise.all, but nothing goes on any more when it rejects. */
+async function allOrNone<Parts extends readonly unknown[]>(
+  parts: {
+    [I in keyof Parts]: Promise<Parts[I]>;
+  },
+): Promise<Parts> {
+  await Promise.allSettled(parts);
+  return Promise.all(parts);
+}
+
+function mapFunctions<T>(of: (name: FunctionName) => T): Record<FunctionName, T> {
+  return Object.fromEntries(FUNCTION_NAMES.map(name => [name, of(name)])) as Record<FunctionName, T>;
+}

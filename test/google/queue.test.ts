@@ -1,0 +1,133 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { type CloudTasksOptions, startCloudTasks } from '../../local/emulators/cloud-tasks.ts';
+import { TransientError } from '../../shared/core/errors.ts';
+import type { JsonObject } from '../../shared/core/json.ts';
+import { createQueue } from '../../shared/google/queue.ts';
+import { queueContract } from '../contracts/queue.ts';
+import { startReceiver } from '../support/receiver.ts';
+import { realClock } from '../support/services.ts';
+import { fastDelivery } from '../support/sqlite.ts';
+
+const PARENT = { projectId: 'p', location: 'l' };
+const IDS = ['distributor-0', 'distributor-1'];
+const NAMES = IDS.map(id => `projects/p/locations/l/queues/${id}`);
+
+interface Settings extends Pick<CloudTasksOptions, 'answerAfterCreating'> {
+  maxAttempts?: number;
+  timeoutMs?: number;
+}
+
+/** A queue on a server of its own that delivers to `receiver`. */
+async function open(tasksUrl: string, { maxAttempts = 10, timeoutMs = 10_000, ...faults }: Settings = {}) {
+  const { clock, random, log, ...retry } = fastDelivery();
+  const server = await startCloudTasks({
+    clock,
+    random,
+    log,
+    queues: NAMES,
+    retry: { ...retry, maxAttempts },
+    ...faults,
+  });
+  const queue = createQueue({
+    ...PARENT,
+    queues: IDS,
+    tasksUrl,
+    emulatorHost: server.host,
+    clock: realClock,
+    timeoutMs,
+  });
+  return { server, queue };
+}
+
+queueContract('Cloud Tasks', async ({ deliver, maxAttempts }) => {
+  const receiver = await startReceiver(({ path, body, headers }) =>
+    deliver({
+      path: path.slice(1),
+      body: body as JsonObject,
+      retryCount: Number(headers['x-cloudtasks-taskretrycount']),
+    }),
+  );
+  const { server, queue } = await open(receiver.url, { maxAttempts });
+  return {
+    queue,
+    pending: async () => server.stats().pending,
+    async close() {
+      await queue.close();
+      await server.close();
+      receiver.close();
+    },
+  };
+});
+
+describe('the queue on Cloud Tasks', () => {
+  async function setUp(options: Settings = {}) {
+    const received: { path: string; headers: Record<string, unknown> }[] = [];
+    const receiver = await startReceiver(async request => {
+      received.push(request);
+      if (received.length === 1) throw new TransientError('not yet');
+    });
+    const { server, queue } = await open(receiver.url, options);
+    onTestFinished(async () => {
+      await queue.close();
+      await server.close();
+      receiver.close();
+    });
+    return { received, server, queue };
+  }
+
+  test('a redelivery says how often and how the task failed', async () => {
+    const { received, queue } = await setUp();
+    await queue.enqueue({ path: 'wake', body: { id: 'a' }, shard: 3, name: 'a-1' });
+    await expect.poll(() => received.length).toBe(2);
+    expect(received[1]?.headers).toMatchObject({
+      'content-type': 'application/json',
+      'x-cloudtasks-queuename': 'distributor-1',
+      'x-cloudtasks-taskname': 'a-1',
+      'x-cloudtasks-taskretrycount': '1',
+      'x-cloudtasks-taskexecutioncount': '1',
+      'x-cloudtasks-taskpreviousresponse': '503',
+    });
+  });
+
+  test('when the answer is lost though the task was made, repeating it by its name makes no second one', async () => {
+    let isLost = true;
+    const { server, queue } = await setUp({
+      answerAfterCreating: () => (isLost ? { code: 14, message: 'the connection broke' } : undefined),
+    });
+    const task = { path: 'wake', body: {}, shard: 0, name: 'a-1' } as const;
+    await expect(queue.enqueue(task)).rejects.toThrow(TransientError);
+    isLost = false;
+    await queue.enqueue(task);
+    expect(server.stats()).toMatchObject({ created: 1, duplicates: 1 });
+  });
+
+  test('a queue that was never made is an error that names it', async () => {
+    const { server } = await setUp();
+    const queue = createQueue({
+      ...PARENT,
+      queues: ['nowhere'],
+      tasksUrl: 'http://127.0.0.1:1',
+      emulatorHost: server.host,
+      clock: realClock,
+    });
+    onTestFinished(() => queue.close());
+    await expect(queue.enqueue({ path: 'wake', body: {}, shard: 0 })).rejects.toThrow(/queues\/nowhere/);
+  });
+
+  test('a server that is down is a TransientError, and the same queue goes on when it is back', async () => {
+    const { server, queue } = await setUp({ timeoutMs: 1500 });
+    await queue.enqueue({ path: 'wake', body: { n: 1 }, shard: 0 });
+    await server.close();
+    await expect(queue.enqueue({ path: 'wake', body: { n: 2 }, shard: 0 })).rejects.toThrow(TransientError);
+    const { clock, random, log } = fastDelivery();
+    const port = Number(server.host.split(':')[1]);
+    const again = await startCloudTasks({ clock, random, log, queues: NAMES, port });
+    onTestFinished(() => again.close());
+    await expect
+      .poll(() => queue.enqueue({ path: 'wake', body: { n: 3 }, shard: 0 }).then(() => 'made', String), {
+        timeout: 20_000,
+      })
+      .toBe('made');
+    expect(again.stats().created).toBe(1);
+  });
+});
