@@ -2,14 +2,12 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { build as bundle } from 'esbuild';
 import { FUNCTION_NAMES, type FunctionName } from '../functions/wiring.ts';
 import type { DistributorType } from '../shared/adapters/contract.ts';
 import { typeTable } from '../shared/adapters/registry.ts';
+import { type BundledFile, bundle, FRAMEWORK } from './bundle.ts';
 import { deployable } from './distributors.ts';
 import { DEPLOYED_TYPES, entryText, ROOT } from './entry.ts';
-import { inlineJson } from './inline-json.ts';
-import { createPrune } from './prune.ts';
 
 export interface BuildOptions {
   distributorsFile: string;
@@ -26,12 +24,13 @@ export interface Built {
 
 export interface Size {
   name: FunctionName;
-  /** Bytes of index.js. */
+  /** Bytes of index.js, which every start reads, and of all code, which the budget is for. */
+  index: number;
   raw: number;
   gzipped: number;
+  /** Bytes in the bundle by source file. */
+  inputs: ReadonlyMap<string, number>;
 }
-
-const FRAMEWORK = '@google-cloud/functions-framework';
 
 /** Bundles each function into a folder that can be deployed as it is. The same input gives the same bytes. */
 export async function build({ distributorsFile, outDir, types = DEPLOYED_TYPES }: BuildOptions): Promise<Built> {
@@ -44,35 +43,24 @@ export async function build({ distributorsFile, outDir, types = DEPLOYED_TYPES }
       await rm(folder, { recursive: true, force: true });
       await mkdir(folder, { recursive: true });
       await writeFile(join(folder, 'package.json'), manifest);
-      await bundleFunction(entryText({ name, types, distributors: file }), folder);
-      const code = await readFile(join(folder, 'index.js'));
-      return { name, raw: code.length, gzipped: gzipSync(code, { level: 9 }).length };
+      const { files, inputs } = await bundle(entryText({ name, types, distributors: file }));
+      for (const { name: fileName, contents } of files) await writeFile(join(folder, fileName), contents);
+      return sizeOf(name, files, inputs);
     }),
   );
   return { sizes, leftOut };
 }
 
-async function bundleFunction(contents: string, folder: string): Promise<void> {
-  await bundle({
-    stdin: { contents, resolveDir: ROOT, sourcefile: 'entry.ts', loader: 'ts' },
-    outfile: join(folder, 'index.js'),
-    absWorkingDir: ROOT,
-    bundle: true,
-    minify: true,
-    // Stack traces and the names of errors stay readable.
-    keepNames: true,
-    platform: 'node',
-    target: 'node24',
-    // Lazily imported clients stay in the file, but are not evaluated before they are asked for.
-    format: 'cjs',
-    sourcemap: true,
-    sourcesContent: false,
-    // Inlined, the functions would not be registered with the framework that serves them.
-    external: [FRAMEWORK],
-    legalComments: 'none',
-    plugins: [inlineJson, createPrune()],
-    logLevel: 'warning',
-  });
+function sizeOf(name: FunctionName, files: readonly BundledFile[], inputs: Size['inputs']): Size {
+  const code = files.filter(file => file.name.endsWith('.js'));
+  const sum = (bytesOf: (text: string) => number) => code.reduce((all, { contents }) => all + bytesOf(contents), 0);
+  return {
+    name,
+    index: Buffer.byteLength(code.find(file => file.name === 'index.js')?.contents ?? ''),
+    raw: sum(Buffer.byteLength),
+    gzipped: sum(text => gzipSync(text, { level: 9 }).length),
+    inputs,
+  };
 }
 
 /** No scripts: the buildpack would run them. */
@@ -86,7 +74,8 @@ async function manifestText(): Promise<string> {
     version,
     private: true,
     main: 'index.js',
-    engines: { node: '>=24' },
+    // A range beyond the runtime's own would make the buildpack install another Node.
+    engines: { node: '24.x' },
     dependencies: { [FRAMEWORK]: dependencies[FRAMEWORK] },
   };
   return `${JSON.stringify(manifest, null, 2)}\n`;

@@ -8,6 +8,13 @@ import type { Plugin } from 'esbuild';
  */
 const UNUSED: readonly { package: string; imports: RegExp; from: RegExp }[] = [
   { package: '@google-cloud/firestore-api', imports: /\/protos\/protos(\.js)?$/, from: /build\/src\/index\.js$/ },
+  { package: '@google-cloud/firestore-api', imports: /\/firestore_admin_client$/, from: /build\/src\/v1\/index\.js$/ },
+  { package: 'google-gax', imports: /\/protos\/(iam_service|locations|operations)$/, from: /build\/src\/index\.js$/ },
+  {
+    package: 'google-gax',
+    imports: /\/protos\/(iam_service|locations|operations)$/,
+    from: /build\/src\/fallback\.js$/,
+  },
   { package: '@google-cloud/tasks', imports: /\/protos\/protos(\.js)?$/, from: /build\/esm\/src\/index\.js$/ },
   { package: '@google-cloud/tasks', imports: /\/v2beta\d\/index\.js$/, from: /build\/esm\/src\/index\.js$/ },
   { package: '@google-cloud/pubsub', imports: /\/protos\/protos(\.js)?$/, from: /build\/src\/index\.js$/ },
@@ -22,14 +29,15 @@ export function createPrune(): Plugin {
     setup(build) {
       const met = new Set<number>();
       build.onStart(() => met.clear());
-      build.onResolve({ filter: /protos|v2beta/ }, ({ path, importer }) => {
+      build.onResolve({ filter: /protos|v2beta|admin_client/ }, ({ path, importer }) => {
         const from = importer.replaceAll(sep, '/');
         const index = UNUSED.findIndex(
           unused => from.includes(`/${unused.package}/`) && unused.imports.test(path) && unused.from.test(from),
         );
         if (index < 0) return undefined;
         met.add(index);
-        return { path: `${from}/${path}`, namespace: EMPTY };
+        // The path gets into the bundle, which must not tell of the machine.
+        return { path: `${from.slice(from.lastIndexOf('/node_modules/') + 1)}/${path}`, namespace: EMPTY };
       });
       build.onLoad({ filter: /.*/, namespace: EMPTY }, () => ({ contents: 'module.exports = {};', loader: 'js' }));
       build.onEnd(() => ({

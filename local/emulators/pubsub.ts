@@ -17,7 +17,7 @@ const MAX_DELIVERY_ATTEMPTS = 100;
 /** What `deploy.sh` makes with gcloud: the topic, its dead letters, and the subscription that pushes to `notify`. */
 export async function createTopicAndSubscription(options: Notifications): Promise<void> {
   const { host, projectId, topicId, subscriptionId, deadLetterTopicId, pushEndpoint } = options;
-  const pubsub = new PubSub({ projectId, apiEndpoint: host, emulatorMode: true });
+  const pubsub = new PubSub({ projectId, apiEndpoint: host, emulatorMode: true, universeDomain: 'googleapis.com' });
   try {
     const [[topic], [deadLetters]] = await Promise.all([
       pubsub.createTopic(topicId),

@@ -11,7 +11,7 @@ import { repeat } from '../scheduler.ts';
 import type { Settings } from '../settings.ts';
 import { createLog, systemClock, systemRandom } from '../../functions/system.ts';
 import { bundlesFor } from './bundles.ts';
-import { startCloudTasks } from './cloud-tasks.ts';
+import { type CloudTasksStats, startCloudTasks } from './cloud-tasks.ts';
 import { environmentOf, LOCAL } from './functions.ts';
 import { type Emulator, findEmulators, startFirestoreEmulator, startPubSubEmulator } from './google.ts';
 import { portsFrom } from './ports.ts';
@@ -24,6 +24,11 @@ export interface EmulatorStack extends RunningStack {
   /** The id of the notification topic. */
   topic: string;
   pubsubHost: string;
+  firestoreHost: string;
+  /** What the Cloud Tasks server did so far. */
+  taskStats(): CloudTasksStats;
+  /** Of the process of a function; undefined while there is none. */
+  pid(name: FunctionName): number | undefined;
   /** SIGKILL for the process of a function; it is started again after a moment. */
   kill(name: FunctionName): void;
   /** SIGKILL for the Firestore emulator, which comes back empty under the same address. */
@@ -37,19 +42,35 @@ export interface StartOptions {
   report?: (line: string) => void;
   /** Gives the start up at the next step. */
   signal?: AbortSignal;
+  between?: Between;
 }
+
+/** For measurements: what stands between the parts. It is told an address, and gives the one that is used instead. */
+export interface Between {
+  /** Between a function and all who call it. */
+  callers(name: FunctionName, url: string): Promise<string>;
+  /** Between a function and Firestore. */
+  firestore(name: FunctionName, host: string): Promise<string>;
+}
+
+const NOTHING_BETWEEN: Between = { callers: async (_, url) => url, firestore: async (_, host) => host };
 
 /** What starts a function where it is deployed, too. */
 const FRAMEWORK = join(ROOT, 'node_modules/.bin/functions-framework');
 
 /** The five functions as they are deployed, each in a process of its own, on Google's emulators and our Cloud Tasks. */
 export async function startEmulatorStack(settings: Settings, options: StartOptions = {}): Promise<EmulatorStack> {
-  const { writeLog = line => void process.stderr.write(line), report = () => {}, signal } = options;
+  const {
+    writeLog = line => void process.stderr.write(line),
+    report = () => {},
+    signal,
+    between = NOTHING_BETWEEN,
+  } = options;
   const { missing } = findEmulators();
   if (missing.length > 0) throw new Error(`missing: ${missing.join(', ')}`);
   const distributors = readDistributors(settings.distributorsFile, typeTable(ADAPTER_TYPES));
   const ports = await portsFrom(settings.port);
-  const urls = mapFunctions(name => `http://127.0.0.1:${ports[name]}`);
+  const urls = await mapFunctions(name => between.callers(name, `http://127.0.0.1:${ports[name]}`));
   const log = createLog(settings.logLevel, writeLog);
   const logs = join(settings.dataDir, 'logs');
   mkdirSync(logs, { recursive: true });
@@ -76,22 +97,23 @@ export async function startEmulatorStack(settings: Settings, options: StartOptio
     distributors,
     keyring,
     urls,
-    firestoreHost: firestore.host,
     pubsubHost: pubsub.host,
     tasksHost: tasks.host,
   };
+  const hosts = await mapFunctions(name => between.firestore(name, firestore.host));
   const start = (name: FunctionName): Promise<Supervised> =>
     supervise({
       name,
       command: process.execPath,
       args: [FRAMEWORK, `--source=${join(bundles, name)}`, `--target=${name}`],
-      env: { ...environmentOf(name, world), PORT: String(ports[name]) },
+      env: { ...environmentOf(name, { ...world, firestoreHost: hosts[name] }), PORT: String(ports[name]) },
       port: ports[name],
       logFile: join(logs, `${name}.log`),
       writeLine: writeLog,
       log,
     });
   const started = await step('the functions run', allOrNone(FUNCTION_NAMES.map(name => keep(start(name)))));
+  const processOf = (name: FunctionName) => started[FUNCTION_NAMES.indexOf(name)]!;
   const poster = opened.adopt(createPoster(), ({ close }) => close());
   opened.defer(repeat(log, () => poster.post(`${urls.sweep}/`, {})));
 
@@ -102,7 +124,10 @@ export async function startEmulatorStack(settings: Settings, options: StartOptio
     projectId: LOCAL.projectId,
     topic: LOCAL.topicId,
     pubsubHost: pubsub.host,
-    kill: name => started[FUNCTION_NAMES.indexOf(name)]!.kill(),
+    firestoreHost: firestore.host,
+    taskStats: tasks.stats,
+    pid: name => processOf(name).pid(),
+    kill: name => processOf(name).kill(),
     async restartFirestore() {
       await firestore.close();
       firestore = await startFirestoreEmulator({ port: Number(new URL(`http://${firestore.host}`).port) });
@@ -139,6 +164,7 @@ async function allOrNone<Parts extends readonly unknown[]>(
   return Promise.all(parts);
 }
 
-function mapFunctions<T>(of: (name: FunctionName) => T): Record<FunctionName, T> {
-  return Object.fromEntries(FUNCTION_NAMES.map(name => [name, of(name)])) as Record<FunctionName, T>;
+async function mapFunctions<T>(of: (name: FunctionName) => Promise<T>): Promise<Record<FunctionName, T>> {
+  const entries = await Promise.all(FUNCTION_NAMES.map(async name => [name, await of(name)] as const));
+  return Object.fromEntries(entries) as Record<FunctionName, T>;
 }

@@ -24,6 +24,8 @@ export interface ProcessOptions {
 }
 
 export interface Supervised {
+  /** Undefined while none could be started. */
+  pid(): number | undefined;
   /** SIGKILL, as by a machine that needs the memory. It is started again after a moment. */
   kill(): void;
   /** Stops it for good, with the commands that it has started. */
@@ -76,10 +78,11 @@ export async function supervise(options: ProcessOptions): Promise<Supervised> {
     throw new Error(`the function "${name}" does not start: ${failure}; see ${options.logFile}`);
   }
   void keepAlive();
-  return { kill: () => current.signal('SIGKILL'), close };
+  return { pid: () => current.pid, kill: () => current.signal('SIGKILL'), close };
 }
 
 interface RunningProcess {
+  pid: number | undefined;
   signal(name: 'SIGTERM' | 'SIGKILL'): void;
   /** Resolves with how it ended, when its commands are gone, too. */
   ended: Promise<string>;
@@ -94,7 +97,7 @@ function startProcess(options: ProcessOptions, output: WriteStream): RunningProc
     (error: unknown) => messageOf(error),
   );
   const { pid } = child;
-  if (pid === undefined) return { signal() {}, ended: exited };
+  if (pid === undefined) return { pid, signal() {}, ended: exited };
   guard(child, exited);
   copyLines(child, options, output);
   const startTime = startTimeOf(pid);
@@ -107,7 +110,7 @@ function startProcess(options: ProcessOptions, output: WriteStream): RunningProc
     return how;
   }
 
-  return { signal: name => void child.kill(name), ended: end() };
+  return { pid, signal: name => void child.kill(name), ended: end() };
 }
 
 /** All to its log file; errors, and what is no log line, also to whoever started the stack. */

@@ -81,8 +81,12 @@ async function loadKnown(parts: Parts, text: string, attempts: number[]): Promis
 async function ensureAttempt(parts: Parts, wanted: Wanted): Promise<Attempt> {
   const load = async (): Promise<Snapshot<{ quest: Quest | undefined; attempt: Attempt | undefined }>> => {
     const attempt = await parts.store.get('attempt', attemptId(wanted.id, wanted.attempt));
-    const quest = attempt === undefined ? await parts.quests.get(wanted.id) : undefined;
-    return { docs: { quest, attempt: attempt?.doc }, versions: attempt ? { attempt: attempt.version } : {} };
+    // Not the cache: an attempt must not be created whose quest was lost with a database.
+    const quest = attempt === undefined ? await parts.store.get('quest', wanted.id) : undefined;
+    return {
+      docs: { quest: quest?.doc, attempt: attempt?.doc },
+      versions: attempt ? { attempt: attempt.version } : {},
+    };
   };
   const { docs } = await applyEvent(parts, load, (found, context) => decideEnsure(found, wanted, context));
   if (docs.quest !== undefined) parts.quests.remember(docs.quest);

@@ -1,0 +1,80 @@
+import { once } from 'node:events';
+import { type ClientHttp2Session, connect, constants, createServer, type IncomingHttpHeaders } from 'node:http2';
+import type { ServerHttp2Stream } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { emptyCounts, type FirestoreCounts, firestoreCounter, type RpcCounter } from './firestore-counts.ts';
+
+export interface FirestoreProxy {
+  /** For `FIRESTORE_EMULATOR_HOST`. */
+  host: string;
+  counts: FirestoreCounts;
+  reset(): void;
+  close(): Promise<void>;
+}
+
+/** Stands between a client and the emulator, counts, and passes everything on unchanged. */
+export async function startFirestoreProxy(target: string): Promise<FirestoreProxy> {
+  const counts = emptyCounts();
+  const sessions = new Set<{ destroy(): void }>();
+  const server = createServer();
+  server.on('session', session => {
+    const upstream = connect(`http://${target}`);
+    for (const one of [session, upstream]) {
+      sessions.add(one);
+      one.on('error', () => {}).once('close', () => sessions.delete(one));
+    }
+    session.once('close', () => upstream.close());
+    upstream.once('close', () => session.close());
+    session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+      forward(stream, headers, upstream, firestoreCounter(counts, String(headers[':path'])));
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    counts,
+    reset: () => void Object.assign(counts, emptyCounts()),
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      for (const session of sessions) session.destroy();
+      await closed;
+    },
+  };
+}
+
+function forward(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  session: ClientHttp2Session,
+  counter: RpcCounter,
+): void {
+  const upstream = session.request(headers, { endStream: false });
+  let trailers: IncomingHttpHeaders = {};
+  stream.on('data', counter.request).pipe(upstream);
+  upstream.on('response', (answer, flags) => {
+    if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) {
+      counter.end(codeOf(answer));
+      stream.respond(answer, { endStream: true });
+      return;
+    }
+    stream.respond(answer, { waitForTrailers: true });
+    upstream.on('data', counter.response).pipe(stream);
+  });
+  upstream.on('trailers', received => {
+    trailers = received;
+    counter.end(codeOf(received));
+  });
+  stream.on('wantTrailers', () => stream.sendTrailers(trailers));
+  stream.on('error', () => {}).once('close', () => upstream.close(stream.rstCode));
+  upstream
+    .on('error', () => {})
+    .once('close', () => {
+      if (upstream.rstCode !== constants.NGHTTP2_NO_ERROR) stream.close(upstream.rstCode);
+    });
+}
+
+function codeOf(headers: IncomingHttpHeaders): number {
+  return Number(headers['grpc-status'] ?? 2);
+}
