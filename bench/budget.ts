@@ -14,7 +14,7 @@ import type { Figure, Scale } from './figures.ts';
 import { repeat } from './load.ts';
 import { benchLog, embeddedParts } from './parts.ts';
 
-interface Counts {
+export interface Counts {
   reads: number;
   writes: number;
   tasks: number;
@@ -28,12 +28,12 @@ const COUNTED = {
 } as const satisfies Record<keyof Counts, string>;
 
 /** What an execution may cost at most. */
-const BUDGETS = {
+export const BUDGETS = {
   unattended: { reads: 8, writes: 7, tasks: 2, calls: 4 },
   interactive: { reads: 11, writes: 9, tasks: 2, calls: 6 },
 } as const satisfies Record<string, Counts>;
-type Kind = keyof typeof BUDGETS;
-const KINDS = Object.keys(BUDGETS) as Kind[];
+export type Kind = keyof typeof BUDGETS;
+export const KINDS = Object.keys(BUDGETS) as Kind[];
 
 /** Counted after a first one of each kind; their quests are new, so that no cache knows them. */
 const EXECUTIONS = 20;

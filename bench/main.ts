@@ -1,12 +1,21 @@
 import { parseArgs } from 'node:util';
+import { findEmulators } from '../local/emulators/google.ts';
 import { budget } from './budget.ts';
+import { cost } from './cost.ts';
+import { deployedMemory } from './deployed-memory.ts';
 import { engine } from './engine.ts';
 import { type Bench, describeMachine, formatTable } from './figures.ts';
 import { memory } from './memory.ts';
 import { stack } from './stack.ts';
+import { start } from './start.ts';
 import { sweep } from './sweep.ts';
+import { wire } from './wire.ts';
 
-const BENCHES: Readonly<Record<string, Bench>> = { budget, engine, stack, sweep, memory };
+/** On SQLite. */
+const EMBEDDED = { budget, engine, stack, sweep, memory };
+/** On Google's emulators. */
+const GOOGLE = { start, 'deployed-memory': deployedMemory, wire, cost };
+const BENCHES: Readonly<Record<string, Bench>> = { ...EMBEDDED, ...GOOGLE };
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean' } } });
 const unknown = positionals.filter(name => !Object.hasOwn(BENCHES, name));
@@ -15,9 +24,18 @@ if (unknown.length > 0) {
   process.exit(1);
 }
 
+// The clients would look for a metadata server first, for seconds.
+process.env.METADATA_SERVER_DETECTION ??= 'none';
+
 console.log(`${describeMachine()}${values.quick ? '; quick: a tenth of each load' : ''}`);
+const { missing } = findEmulators();
 for (const [name, bench] of Object.entries(BENCHES)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;
+  if (missing.length > 0 && Object.hasOwn(GOOGLE, name)) {
+    console.error(`\n## ${name}\n\nnot run: it needs ${missing.join(', ')}`);
+    process.exitCode = 1;
+    continue;
+  }
   const scale = { runs: 3, scaled: (count: number) => (values.quick ? Math.ceil(count / 10) : count) };
   console.log(`\n## ${name}\n\n${formatTable(await bench(scale))}`);
 }

@@ -41,7 +41,7 @@ export async function measureStart(program: Program, port: number): Promise<Star
       const status = await ask(program, port).catch(() => undefined);
       if (status !== undefined) {
         if (status !== program.expected) throw new Error(`${target} answered ${status}, not ${program.expected}`);
-        return { elapsedMs: performance.now() - startedAt, cpuMs: cpuMs(child.pid!) };
+        return { elapsedMs: performance.now() - startedAt, cpuMs: processorMs(child.pid!) };
       }
       if (child.exitCode !== null) throw new Error(`${target} ended with ${child.exitCode}`);
       await new Promise(resolve => setTimeout(resolve, 2));
@@ -62,8 +62,8 @@ function ask({ method, path, headers = {}, body }: Program, port: number): Promi
   });
 }
 
-/** Linux tells in nanoseconds. */
-function cpuMs(pid: number): number | undefined {
+/** What the threads of a process have used of the processor. Linux tells in nanoseconds. */
+export function processorMs(pid: number): number | undefined {
   if (process.platform !== 'linux') return undefined;
   const threads = readdirSync(`/proc/${pid}/task`);
   const nanoseconds = threads.map(thread =>

@@ -5,7 +5,7 @@ import { FRAMEWORK } from '../build/bundle.ts';
 import { deployable } from '../build/distributors.ts';
 import { DEPLOYED_TYPES, ROOT, unbundledEntry } from '../build/entry.ts';
 import { FUNCTION_NAMES, type FunctionName } from '../functions/wiring.ts';
-import { environmentOf } from '../local/emulators/functions.ts';
+import { environmentOf, NODE_OPTIONS } from '../local/emulators/functions.ts';
 import { startFirestoreEmulator } from '../local/emulators/google.ts';
 import { portsFrom } from '../local/emulators/ports.ts';
 import { parseDistributors } from '../shared/adapters/distributors.ts';
@@ -87,7 +87,7 @@ async function createPrograms(written: string, bundled: string): Promise<Program
     method: 'GET',
     path: '/',
     expected: 200,
-    environment: {},
+    environment: { NODE_OPTIONS },
   };
   return {
     programs: {

@@ -25,6 +25,8 @@ export interface Refusal {
 
 /** A task as it is kept. */
 export interface Payload {
+  /** The last part of its name. */
+  id: string;
   url: string;
   method: string;
   headers: Record<string, string>;
@@ -46,16 +48,25 @@ function loadService(): ServiceDefinition {
 }
 
 const LONGEST_SCHEDULE_MS = 30 * 24 * 60 * 60_000;
-/** Of a task; the API counts the whole task, of which the body is all that can be large. */
+/** Of a task; URL, headers and body are all of it that can be large. */
 const MAX_BYTES = 1024 * 1024;
+const MAX_URL_LENGTH = 2083;
+/** Ignored, or set by Cloud Tasks itself (target.proto, HttpRequest.headers). */
+const OWN_HEADERS = /^(host|content-length|user-agent|x-google-.*|x-appengine-.*|x-cloudtasks-.*)$/i;
 const DEADLINE_MS = { min: 15_000, default: 10 * 60_000, max: 30 * 60_000 };
 
 /** Throws a Refusal for what the API refuses (https://cloud.google.com/tasks/docs/reference/rpc/google.cloud.tasks.v2). */
-export function parseTask(parent: string, task: Task, now: number): { name?: string; at: number; payload: Payload } {
+export function parseTask(
+  parent: string,
+  task: Task,
+  now: number,
+): { name?: string; at: number; payload: Omit<Payload, 'id'> } {
   const { httpRequest } = task;
   if (!httpRequest) throw invalid('Task.http_request: only HTTP targets are served here');
   if (!/^https?:\/\//.test(httpRequest.url)) throw invalid('HttpRequest.url: must start with http:// or https://');
-  if (httpRequest.body.length > MAX_BYTES) throw invalid(`Task size too large: more than ${MAX_BYTES} bytes`);
+  if (httpRequest.url.length > MAX_URL_LENGTH) throw invalid(`HttpRequest.url: longer than ${MAX_URL_LENGTH}`);
+  const bytes = httpRequest.body.length + Buffer.byteLength(httpRequest.url + JSON.stringify(httpRequest.headers));
+  if (bytes > MAX_BYTES) throw invalid(`Task size too large: more than ${MAX_BYTES} bytes`);
   const at = task.scheduleTime ? Number(task.scheduleTime.seconds) * 1000 + task.scheduleTime.nanos / 1e6 : now;
   if (at > now + LONGEST_SCHEDULE_MS) throw invalid('Task.schedule_time: more than 30 days in the future');
   const deadlineMs = task.dispatchDeadline ? Number(task.dispatchDeadline.seconds) * 1000 : DEADLINE_MS.default;
@@ -64,7 +75,7 @@ export function parseTask(parent: string, task: Task, now: number): { name?: str
   const payload = {
     url: httpRequest.url,
     method: httpRequest.httpMethod === 'HTTP_METHOD_UNSPECIFIED' ? 'POST' : httpRequest.httpMethod,
-    headers: httpRequest.headers,
+    headers: Object.fromEntries(Object.entries(httpRequest.headers).filter(([header]) => !OWN_HEADERS.test(header))),
     body: httpRequest.body.toString('base64'),
     deadlineMs,
     scheduledAt: Math.max(at, now),

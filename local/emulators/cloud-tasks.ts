@@ -4,8 +4,17 @@ import type { Clock, Log, Random } from '../../shared/core/ports.ts';
 import { openDatabase } from '../../shared/embedded/database.ts';
 import { createDeliveries, type Deliveries } from '../../shared/embedded/deliveries.ts';
 import { createHttpSender } from '../../shared/embedded/http-send.ts';
+import { DEFAULT_CONFIG, type QueueConfig } from './cloud-tasks-config.ts';
 import { createDispatcher } from './cloud-tasks-dispatch.ts';
-import { type CreateTaskRequest, parseTask, type Refusal, SERVICE, type Task } from './cloud-tasks-request.ts';
+import { createRateLimiter } from './cloud-tasks-rate.ts';
+import {
+  type CreateTaskRequest,
+  type Payload,
+  parseTask,
+  type Refusal,
+  SERVICE,
+  type Task,
+} from './cloud-tasks-request.ts';
 
 export interface CloudTasksOptions {
   clock: Clock;
@@ -15,21 +24,8 @@ export interface CloudTasksOptions {
   queues: readonly string[];
   /** A free one unless given. */
   port?: number;
-  retry?: Partial<RetryConfig>;
-  /** For tests: what a caller is told though its task was made, as when an answer is lost. */
-  answerAfterCreating?: () => Refusal | undefined;
+  retry?: Partial<QueueConfig>;
 }
-
-/** `RetryConfig` and `RateLimits` of a queue (google/cloud/tasks/v2/queue.proto). */
-interface RetryConfig {
-  maxAttempts: number;
-  minBackoffMs: number;
-  maxBackoffMs: number;
-  maxConcurrent: number;
-}
-
-/** Quicker than Cloud Tasks' own, which waits an hour at most, as somebody sits before it. */
-const RETRY: RetryConfig = { maxAttempts: 100, minBackoffMs: 100, maxBackoffMs: 60_000, maxConcurrent: 256 };
 
 export interface CloudTasksStats {
   created: number;
@@ -56,16 +52,27 @@ const CLOSE_GRACE_MS = 1000;
  * HTTP as Cloud Tasks makes them. Tasks live in memory: they outlive the functions, but not this process.
  */
 export async function startCloudTasks(options: CloudTasksOptions): Promise<CloudTasks> {
-  const { clock, log, queues, port = 0, answerAfterCreating } = options;
+  const { clock, random, log, queues, port = 0 } = options;
   const database = openDatabase(':memory:');
   const sender = createHttpSender();
-  const retry = { ...RETRY, ...options.retry };
-  let closed = false;
+  const config = { ...DEFAULT_CONFIG, ...options.retry };
+  const closing = new AbortController();
   const counts = { created: 0, duplicates: 0, dispatched: 0 };
+  let unnamed = 0;
 
-  function createQueue(name: string): Deliveries {
-    const dispatch = createDispatcher(name, sender, () => counts.dispatched++);
-    return createDeliveries(database, name, dispatch, { ...options, ...retry });
+  function createQueue(queue: string): Deliveries {
+    const limiter = createRateLimiter(config.maxDispatchesPerSecond, clock, closing.signal);
+    const dispatch = createDispatcher({ queue, config, sender, limiter, onDispatch: () => counts.dispatched++ });
+    return createDeliveries(database, queue, dispatch, {
+      clock,
+      random,
+      log,
+      maxConcurrent: config.maxConcurrent,
+      maxAttempts: config.maxAttempts === -1 ? Number.POSITIVE_INFINITY : config.maxAttempts,
+      // Each failure says itself how long to wait, which is never less.
+      minBackoffMs: config.minBackoffMs,
+      maxBackoffMs: config.minBackoffMs,
+    });
   }
   const queueOf = new Map(queues.map(name => [name, createQueue(name)]));
 
@@ -73,7 +80,8 @@ export async function startCloudTasks(options: CloudTasksOptions): Promise<Cloud
     const queue = queueOf.get(parent);
     if (queue === undefined) throw refusal(status.NOT_FOUND, `Queue does not exist: ${parent}`);
     const { name, at, payload } = parseTask(parent, task, clock.now());
-    if (!(await queue.add(JSON.stringify(payload), { at, name }))) {
+    const id = name ?? String(++unnamed);
+    if (!(await queue.add(JSON.stringify({ ...payload, id } satisfies Payload), { at, name }))) {
       counts.duplicates++;
       throw refusal(
         status.ALREADY_EXISTS,
@@ -81,9 +89,7 @@ export async function startCloudTasks(options: CloudTasksOptions): Promise<Cloud
       );
     }
     counts.created++;
-    const lost = answerAfterCreating?.();
-    if (lost !== undefined) throw lost;
-    return { ...task, name: `${parent}/tasks/${name ?? counts.created}` };
+    return { ...task, name: `${parent}/tasks/${id}` };
   }
 
   const server = new Server();
@@ -107,8 +113,8 @@ export async function startCloudTasks(options: CloudTasksOptions): Promise<Cloud
       return { ...counts, pending: total('pending'), dead: total('dead') };
     },
     async close() {
-      if (closed) return;
-      closed = true;
+      if (closing.signal.aborted) return;
+      closing.abort();
       server.forceShutdown();
       await Promise.all([...queueOf.values()].map(queue => queue.stop(CLOSE_GRACE_MS)));
       sender.close();

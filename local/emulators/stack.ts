@@ -49,11 +49,11 @@ export interface StartOptions {
 export interface Between {
   /** Between a function and all who call it. */
   callers(name: FunctionName, url: string): Promise<string>;
-  /** Between a function and Firestore. */
-  firestore(name: FunctionName, host: string): Promise<string>;
+  /** Between a function and an emulator. */
+  emulator(name: FunctionName, host: string): Promise<string>;
 }
 
-const NOTHING_BETWEEN: Between = { callers: async (_, url) => url, firestore: async (_, host) => host };
+const NOTHING_BETWEEN: Between = { callers: async (_, url) => url, emulator: async (_, host) => host };
 
 /** What starts a function where it is deployed, too. */
 const FRAMEWORK = join(ROOT, 'node_modules/.bin/functions-framework');
@@ -81,15 +81,17 @@ export async function startEmulatorStack(settings: Settings, options: StartOptio
   await using opened = new AsyncDisposableStack();
   const keep = async <Part extends { close(): Promise<void> }>(part: Promise<Part>) =>
     opened.adopt(await part, ({ close }) => close());
+  let firestore: Emulator | undefined;
+  opened.defer(async () => firestore?.close());
+  const startFirestore = async (port?: number) =>
+    (firestore = await startFirestoreEmulator(port === undefined ? {} : { port }));
 
-  const [bundles, pubsub, startedFirestore, tasks] = await allOrNone([
+  const [bundles, pubsub, { host: firestoreHost }, tasks] = await allOrNone([
     step('the functions are bundled', bundlesFor(settings.distributorsFile)),
     step('the Pub/Sub emulator runs', keep(startPubSubEmulator())),
-    step('the Firestore emulator runs', startFirestoreEmulator()),
+    step('the Firestore emulator runs', startFirestore()),
     keep(startCloudTasks({ clock: systemClock, random: systemRandom, log, queues: queueNames() })),
   ]);
-  let firestore: Emulator = startedFirestore;
-  opened.defer(() => firestore.close());
   await createTopicAndSubscription({ ...LOCAL, host: pubsub.host, pushEndpoint: `${urls.notify}/` });
 
   const world = {
@@ -97,16 +99,18 @@ export async function startEmulatorStack(settings: Settings, options: StartOptio
     distributors,
     keyring,
     urls,
-    pubsubHost: pubsub.host,
     tasksHost: tasks.host,
   };
-  const hosts = await mapFunctions(name => between.firestore(name, firestore.host));
+  const hosts = await mapFunctions(async name => ({
+    firestoreHost: await between.emulator(name, firestoreHost),
+    pubsubHost: await between.emulator(name, pubsub.host),
+  }));
   const start = (name: FunctionName): Promise<Supervised> =>
     supervise({
       name,
       command: process.execPath,
       args: [FRAMEWORK, `--source=${join(bundles, name)}`, `--target=${name}`],
-      env: { ...environmentOf(name, { ...world, firestoreHost: hosts[name] }), PORT: String(ports[name]) },
+      env: { ...environmentOf(name, { ...world, ...hosts[name] }), PORT: String(ports[name]) },
       port: ports[name],
       logFile: join(logs, `${name}.log`),
       writeLine: writeLog,
@@ -124,13 +128,13 @@ export async function startEmulatorStack(settings: Settings, options: StartOptio
     projectId: LOCAL.projectId,
     topic: LOCAL.topicId,
     pubsubHost: pubsub.host,
-    firestoreHost: firestore.host,
+    firestoreHost,
     taskStats: tasks.stats,
     pid: name => processOf(name).pid(),
     kill: name => processOf(name).kill(),
     async restartFirestore() {
-      await firestore.close();
-      firestore = await startFirestoreEmulator({ port: Number(new URL(`http://${firestore.host}`).port) });
+      await firestore?.close();
+      await startFirestore(Number(new URL(`http://${firestoreHost}`).port));
     },
     close: () => running.disposeAsync(),
   };

@@ -44,8 +44,7 @@ function exchange({ url, method, headers, body, timeoutMs }: Outgoing, agent: Ag
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const failed = (error: NodeJS.ErrnoException): void => {
     clearTimeout(timeout);
-    if (request.reusedSocket && error.code === 'ECONNRESET') reject(new StaleConnection());
-    else reject(new TransientError(`${method} ${url}: ${error.code ?? error.message}`, { cause: error }));
+    reject(new TransientError(`${method} ${url}: ${error.code ?? error.message}`, { cause: error }));
   };
   const request = httpRequest(url, {
     agent,
@@ -53,7 +52,10 @@ function exchange({ url, method, headers, body, timeoutMs }: Outgoing, agent: Ag
     headers: { ...headers, 'content-length': Buffer.byteLength(body) },
   });
   const timeout = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-  request.on('error', failed);
+  request.on('error', (error: NodeJS.ErrnoException) => {
+    if (request.reusedSocket && error.code === 'ECONNRESET') reject(new StaleConnection());
+    failed(error);
+  });
   request.on('response', response => {
     response.on('error', failed);
     response.on('end', () => {

@@ -1,10 +1,13 @@
 import { existsSync, readdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { SAMPLES } from '../../local/demo/samples.ts';
 import { startTimeOf } from '../../shared/adapters/exec/identity.ts';
-import { processesWith } from '../support/e2e.ts';
-import { apiOf, freePorts, run, shell, temporaryFolder, writeDistributors } from '../support/stack.ts';
+import { E2E_DISTRIBUTORS, processesWith } from '../support/e2e.ts';
+import { listen } from '../support/http-server.ts';
+import { apiOf, freePorts, run, send, shell, temporaryFolder, writeDistributors } from '../support/stack.ts';
 import { describeWithEmulators } from '../support/with-emulators.ts';
 
 const PATIENT = { timeout: 20_000, interval: 50 };
@@ -18,7 +21,7 @@ async function startWithCommand(folder: string) {
   const program = run('local/emulators/main.ts', {
     DATA_DIR: join(folder, 'data'),
     PORT: String(port),
-    DISTRIBUTORS: writeDistributors(folder),
+    DISTRIBUTORS: writeDistributors(folder, E2E_DISTRIBUTORS),
   });
   await program.printed(READY);
   const api = apiOf(`http://127.0.0.1:${port}`);
@@ -29,6 +32,17 @@ async function startWithCommand(folder: string) {
   return { program, port, pids };
 }
 
+/** Those that a neighbour could reach. */
+function addressesOfThisMachine(): string[] {
+  const all = Object.values(networkInterfaces()).flatMap(addresses => addresses ?? []);
+  return all.filter(({ internal, family }) => !internal && family === 'IPv4').map(({ address }) => address);
+}
+
+/** As a neighbour would ask who knows what a Host should be. */
+async function statusAt(address: string, port: number): Promise<number> {
+  return (await send(`http://${address}:${port}/v1/attempts`, { headers: { host: `127.0.0.1:${port}` } })).status;
+}
+
 describeWithEmulators('npm run start:emulators', () => {
   test('stops everything on Ctrl-C, commands as well', async () => {
     const folder = temporaryFolder();
@@ -36,6 +50,8 @@ describeWithEmulators('npm run start:emulators', () => {
     expect(program.stdout()).toContain(`  api     http://127.0.0.1:${port}\n`);
     expect(program.stdout()).toContain(`  sweep   http://127.0.0.1:${port + 4}\n`);
     expect(program.stderr()).toBe('');
+    const refused = await Promise.all(addressesOfThisMachine().map(address => statusAt(address, port)));
+    expect(refused).toEqual(refused.map(() => 403));
     program.kill('SIGINT');
     await program.printed(/SIGINT: stopping/);
     // Npm passes on a Ctrl-C that the terminal has sent already.
@@ -62,11 +78,13 @@ describeWithEmulators('npm run start:emulators', () => {
       run('local/emulators/main.ts', {
         DATA_DIR: folder,
         PORT: '0',
-        DISTRIBUTORS: writeDistributors(folder),
+        DISTRIBUTORS: writeDistributors(folder, E2E_DISTRIBUTORS),
         ...environment,
       });
+    const taken = (await listen(createServer())).split(':')[1]!;
     const cases: [Record<string, string>, RegExp][] = [
       [{ PORT: 'http' }, /PORT: must be a port number/],
+      [{ PORT: taken }, new RegExp(`PORT: port ${taken} \\(api\\) is in use`)],
       [{ DISTRIBUTORS: writeDistributors(join(folder, 'bad'), 'a: {alias: b}') }, /a\.alias: "b" does not exist/],
       [{ DISTRIBUTORS: join(folder, 'missing.yaml') }, /missing\.yaml/],
       [{ PATH: join(folder, 'nothing') }, /gcloud components install cloud-firestore-emulator/],
@@ -78,6 +96,15 @@ describeWithEmulators('npm run start:emulators', () => {
       expect(program.stderr()).toMatch(message);
     }
     expect(processesWith(folder)).toEqual([]);
+  }, 60_000);
+
+  test('leaves nothing behind when it is stopped half way through its start', async () => {
+    const folder = temporaryFolder();
+    const program = run('local/emulators/main.ts', { DATA_DIR: folder, PORT: '0' });
+    await program.printed(/the Firestore emulator runs/);
+    program.kill('SIGINT');
+    await program.exited;
+    await vi.waitFor(() => expect(processesWith(folder)).toEqual([]), PATIENT);
   }, 60_000);
 });
 

@@ -139,6 +139,17 @@ test('an answer that breaks off is a transient error', async () => {
   await failureOf(openPoster().post(server.url, {}));
 });
 
+test('one that breaks off on a kept connection is not asked for again: the request was seen', async () => {
+  const server = await rawServer((socket, _connection, request) => {
+    if (request === 1) socket.write(OK);
+    else socket.end('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf');
+  });
+  const poster = openPoster();
+  await poster.post(server.url, {});
+  await failureOf(poster.post(server.url, {}));
+  expect(server.connections()).toBe(1);
+});
+
 test('no answer in time is a transient error', async () => {
   const server = await rawServer(() => {});
   const error = await failureOf(openPoster({ timeoutMs: 50 }).post(server.url, {}));

@@ -154,7 +154,7 @@ test('a task without a name is given one that stays the same when it is repeated
   expect(new Set(tasks.filter(({ n }) => n === 2).map(({ name }) => name))).toEqual(new Set(['mine']));
 });
 
-test('a name is free again ten minutes after its task was done', async () => {
+test('a name is free again an hour after its task was done', async () => {
   const clock = manualClock();
   const { queue, inbox, enqueue, settled } = setUp({ clock });
   queue.start();

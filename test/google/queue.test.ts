@@ -1,9 +1,12 @@
+import { createServer } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type CloudTasksOptions, startCloudTasks } from '../../local/emulators/cloud-tasks.ts';
+import { startCloudTasks } from '../../local/emulators/cloud-tasks.ts';
 import { TransientError } from '../../shared/core/errors.ts';
 import type { JsonObject } from '../../shared/core/json.ts';
 import { createQueue } from '../../shared/google/queue.ts';
 import { queueContract } from '../contracts/queue.ts';
+import { grpcProxy } from '../support/grpc-proxy.ts';
+import { listen } from '../support/http-server.ts';
 import { startReceiver } from '../support/receiver.ts';
 import { realClock } from '../support/services.ts';
 import { fastDelivery } from '../support/sqlite.ts';
@@ -12,13 +15,13 @@ const PARENT = { projectId: 'p', location: 'l' };
 const IDS = ['distributor-0', 'distributor-1'];
 const NAMES = IDS.map(id => `projects/p/locations/l/queues/${id}`);
 
-interface Settings extends Pick<CloudTasksOptions, 'answerAfterCreating'> {
+interface Settings {
   maxAttempts?: number;
   timeoutMs?: number;
 }
 
 /** A queue on a server of its own that delivers to `receiver`. */
-async function open(tasksUrl: string, { maxAttempts = 10, timeoutMs = 10_000, ...faults }: Settings = {}) {
+async function open(tasksUrl: string, { maxAttempts = 10, timeoutMs = 10_000 }: Settings = {}) {
   const { clock, random, log, ...retry } = fastDelivery();
   const server = await startCloudTasks({
     clock,
@@ -26,7 +29,6 @@ async function open(tasksUrl: string, { maxAttempts = 10, timeoutMs = 10_000, ..
     log,
     queues: NAMES,
     retry: { ...retry, maxAttempts },
-    ...faults,
   });
   const queue = createQueue({
     ...PARENT,
@@ -84,21 +86,9 @@ describe('the queue on Cloud Tasks', () => {
       'x-cloudtasks-queuename': 'distributor-1',
       'x-cloudtasks-taskname': 'a-1',
       'x-cloudtasks-taskretrycount': '1',
-      'x-cloudtasks-taskexecutioncount': '1',
+      'x-cloudtasks-taskexecutioncount': '0',
       'x-cloudtasks-taskpreviousresponse': '503',
     });
-  });
-
-  test('when the answer is lost though the task was made, repeating it by its name makes no second one', async () => {
-    let isLost = true;
-    const { server, queue } = await setUp({
-      answerAfterCreating: () => (isLost ? { code: 14, message: 'the connection broke' } : undefined),
-    });
-    const task = { path: 'wake', body: {}, shard: 0, name: 'a-1' } as const;
-    await expect(queue.enqueue(task)).rejects.toThrow(TransientError);
-    isLost = false;
-    await queue.enqueue(task);
-    expect(server.stats()).toMatchObject({ created: 1, duplicates: 1 });
   });
 
   test('a queue that was never made is an error that names it', async () => {
@@ -130,4 +120,56 @@ describe('the queue on Cloud Tasks', () => {
       .toBe('made');
     expect(again.stats().created).toBe(1);
   });
+
+  test('what was created though the connection broke is dropped when it comes again under its name', async () => {
+    const { server } = await setUp();
+    const proxy = await grpcProxy(server.host);
+    proxy.onAnswer(async () => (proxy.calls.length === 1 ? 'cut' : 'pass'));
+    const queue = queueAt(proxy.host);
+    const task = { path: 'wake', body: {}, shard: 0, name: 'a-1' } as const;
+    await expect(queue.enqueue(task)).rejects.toThrow(TransientError);
+    await queue.enqueue(task);
+    expect(server.stats()).toMatchObject({ created: 1, duplicates: 1 });
+  });
+
+  test('a server that says nothing is a TransientError once the time is up', async () => {
+    const silent = await listen(createServer(socket => onTestFinished(() => void socket.destroy())));
+    await expect(queueAt(silent, 300).enqueue({ path: 'wake', body: {}, shard: 0 })).rejects.toThrow(TransientError);
+  });
+
+  test('a task for a time more than 30 days away is not refused', async () => {
+    const { server, queue } = await setUp();
+    await queue.enqueue({ path: 'wake', body: {}, shard: 0, at: Date.now() + 400 * 24 * 60 * 60_000 });
+    expect(server.stats()).toMatchObject({ created: 1, pending: 1 });
+  });
+
+  test.each(['', 'q|1|1', 'a b', 'é', 'a'.repeat(501)])(
+    'a name that Cloud Tasks would refuse is not sent: %j',
+    async name => {
+      const { server, queue } = await setUp();
+      const enqueued = queue.enqueue({ path: 'wake', body: {}, shard: 0, name });
+      await expect(enqueued).rejects.toMatchObject({ name: 'InvalidArgument', field: 'name' });
+      expect(server.stats().created).toBe(0);
+    },
+  );
+
+  test('what is closed takes nothing more', async () => {
+    const { queue } = await setUp();
+    await queue.close();
+    await expect(queue.enqueue({ path: 'wake', body: {}, shard: 0 })).rejects.toThrow(TransientError);
+  });
 });
+
+/** A queue of its own at any address; it ends with the test. */
+function queueAt(emulatorHost: string, timeoutMs = 10_000) {
+  const queue = createQueue({
+    ...PARENT,
+    queues: IDS,
+    tasksUrl: 'http://127.0.0.1:1',
+    emulatorHost,
+    clock: realClock,
+    timeoutMs,
+  });
+  onTestFinished(() => queue.close());
+  return queue;
+}

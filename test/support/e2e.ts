@@ -7,7 +7,15 @@ import type { AttemptView } from '../../local/demo/client.ts';
 import { statusOf } from '../../local/demo/samples.ts';
 import { FUNCTION_NAMES } from '../../functions/wiring.ts';
 import { type EmulatorStack, startEmulatorStack } from '../../local/emulators/stack.ts';
-import { type Api, apiOf, DISTRIBUTORS, send, writeDistributors } from './stack.ts';
+import { type Api, apiOf, send, writeDistributors } from './stack.ts';
+
+/** One for all, since another file means other bundles. `asked` is for services that must be asked. */
+export const E2E_DISTRIBUTORS = `
+shell: {type: exec, config: {gracePeriod: 1s, pollInterval: 2s}}
+web: {type: http, config: {allowedHosts: [127.0.0.1], requestTimeout: 3s, maxTries: 20}}
+asked: {type: http, config: {allowedHosts: [127.0.0.1], requestTimeout: 3s, maxTries: 20, pollInterval: 2s}}
+sim: {type: jobsim, config: {pool: test}}
+`;
 
 export interface E2eStack extends EmulatorStack {
   api: Api;
@@ -18,12 +26,12 @@ export interface E2eStack extends EmulatorStack {
 }
 
 /** The deployed functions on the emulators, on free ports and in a folder of its own. Whoever starts it closes it. */
-export async function startE2eStack(distributors = DISTRIBUTORS): Promise<E2eStack> {
+export async function startE2eStack(): Promise<E2eStack> {
   const dataDir = mkdtempSync(join(tmpdir(), 'distributor-e2e-'));
   const settings = {
     port: 0,
     dataDir,
-    distributorsFile: writeDistributors(dataDir, distributors),
+    distributorsFile: writeDistributors(dataDir, E2E_DISTRIBUTORS),
     logLevel: 'info',
   } as const;
   const stack = await startEmulatorStack(settings, { writeLog: () => {} });
@@ -56,13 +64,16 @@ export async function startE2eStack(distributors = DISTRIBUTORS): Promise<E2eSta
   };
 }
 
-/** As a client has to: the function that it calls may just be killed. */
+const INSIST_MS = 120_000;
+
+/** As a client has to: the function that it calls may just be killed, and a noisy machine takes its time to start it again. */
 export async function insist<T>(operation: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries++) {
+  const deadline = Date.now() + INSIST_MS;
+  for (;;) {
     try {
       return await operation();
     } catch (error) {
-      if (tries >= 60) throw error;
+      if (Date.now() > deadline) throw error;
       await sleep(250);
     }
   }

@@ -9,6 +9,8 @@ export interface ServiceJob {
   path: string;
   calls: ReceivedRequest[];
   cancels: number;
+  /** Whether the distributor has accepted its notification. */
+  told: boolean;
   /** Absent while it runs. */
   result?: JsonObject;
 }
@@ -33,7 +35,7 @@ export async function startJobService(): Promise<JobService> {
 
   function jobOf(request: ReceivedRequest): ServiceJob {
     const key = String(request.headers['idempotency-key']);
-    const job = jobs.get(key) ?? { key, path: request.path, calls: [], cancels: 0 };
+    const job = jobs.get(key) ?? { key, path: request.path, calls: [], cancels: 0, told: false };
     jobs.set(key, job);
     return job;
   }
@@ -51,6 +53,7 @@ export async function startJobService(): Promise<JobService> {
       const answer = await send(headers['x-notify-url']!, { method: 'POST', headers: { authorization }, body });
       if (answer.status !== 202) throw new Error(`:notify was answered with ${answer.status}`);
     });
+    job.told = true;
   }
 
   const WAYS: Record<string, (job: ServiceJob, request: ReceivedRequest) => Answer | Promise<Answer>> = {

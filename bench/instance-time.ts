@@ -28,3 +28,16 @@ export function billedSeconds(busy: readonly Interval[]): number {
 function rounded(milliseconds: number): number {
   return Number.isNaN(milliseconds) ? 0 : Math.ceil(milliseconds / STEP_MS) * STEP_MS;
 }
+
+/** Cloud Run adds an instance above this part of a processor (https://cloud.google.com/run/docs/about-instance-autoscaling). */
+const TARGET_UTILIZATION = 0.6;
+
+/**
+ * At most how long instances are charged for per execution, in seconds, at so many executions per second: each function
+ * has as many instances as its processor time asks for, at least one, and none of them is ever without a request. `processorSeconds`
+ * are those of each function per execution.
+ */
+export function instanceSecondsAt(rate: number, processorSeconds: readonly number[]): number {
+  const instances = processorSeconds.map(seconds => Math.max(1, (rate * seconds) / TARGET_UTILIZATION));
+  return instances.reduce((sum, one) => sum + one, 0) / rate;
+}

@@ -1,20 +1,26 @@
 import { once } from 'node:events';
-import { type ClientHttp2Session, connect, constants, createServer, type IncomingHttpHeaders } from 'node:http2';
-import type { ServerHttp2Stream } from 'node:http2';
+import {
+  type ClientHttp2Session,
+  connect,
+  constants,
+  createServer,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import { emptyCounts, type FirestoreCounts, firestoreCounter, type RpcCounter } from './firestore-counts.ts';
+import { type CallCounter, callCounter, type CallCounts, noCalls } from './call-counts.ts';
 
-export interface FirestoreProxy {
-  /** For `FIRESTORE_EMULATOR_HOST`. */
+export interface GrpcMeter {
+  /** `host:port` */
   host: string;
-  counts: FirestoreCounts;
+  readonly counts: CallCounts;
   reset(): void;
   close(): Promise<void>;
 }
 
-/** Stands between a client and the emulator, counts, and passes everything on unchanged. */
-export async function startFirestoreProxy(target: string): Promise<FirestoreProxy> {
-  const counts = emptyCounts();
+/** Stands between a client and an emulator and counts the calls; it passes every byte on unchanged. */
+export async function startGrpcMeter(target: string): Promise<GrpcMeter> {
+  let counts = noCalls();
   const sessions = new Set<{ destroy(): void }>();
   const server = createServer();
   server.on('session', session => {
@@ -25,16 +31,20 @@ export async function startFirestoreProxy(target: string): Promise<FirestoreProx
     }
     session.once('close', () => upstream.close());
     upstream.once('close', () => session.close());
-    session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
-      forward(stream, headers, upstream, firestoreCounter(counts, String(headers[':path'])));
-    });
+    session.on('stream', (stream, headers) =>
+      passOn(stream, headers, upstream, callCounter(counts, String(headers[':path']))),
+    );
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    counts,
-    reset: () => void Object.assign(counts, emptyCounts()),
+    get counts() {
+      return counts;
+    },
+    reset() {
+      counts = noCalls();
+    },
     async close() {
       const closed = once(server, 'close');
       server.close();
@@ -44,17 +54,18 @@ export async function startFirestoreProxy(target: string): Promise<FirestoreProx
   };
 }
 
-function forward(
+function passOn(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   session: ClientHttp2Session,
-  counter: RpcCounter,
+  counter: CallCounter,
 ): void {
   const upstream = session.request(headers, { endStream: false });
   let trailers: IncomingHttpHeaders = {};
   stream.on('data', counter.request).pipe(upstream);
   upstream.on('response', (answer, flags) => {
     if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) {
+      // Only trailers: an error, told at once.
       counter.end(codeOf(answer));
       stream.respond(answer, { endStream: true });
       return;
