@@ -35,6 +35,12 @@ export const BUDGETS = {
 export type Kind = keyof typeof BUDGETS;
 export const KINDS = Object.keys(BUDGETS) as Kind[];
 
+/** The quest of each kind that is counted; the executor is for the unattended one. */
+export function describe(kind: Kind, name: string, executorUrl: string): object {
+  if (kind === 'interactive') return { distributorConfigName: 'sim', parameters: { name, stages: [] } };
+  return { distributorConfigName: 'web', parameters: { name }, distributorParameters: { url: executorUrl } };
+}
+
 /** Counted after a first one of each kind; their quests are new, so that no cache knows them. */
 const EXECUTIONS = 20;
 
@@ -105,20 +111,11 @@ async function createBed(directory: string) {
   servers.serve(Object.fromEntries(counted) as Record<FunctionName, (typeof counted)[number][1]>);
   parts.start();
 
-  const descriptions = {
-    unattended: (name: string) => ({
-      distributorConfigName: 'web',
-      parameters: { name },
-      distributorParameters: { url: executor.url },
-    }),
-    interactive: (name: string) => ({ distributorConfigName: 'sim', parameters: { name, stages: [] } }),
-  } satisfies Record<Kind, (name: string) => object>;
-
   return {
     counts,
     reset,
     async execute(kind: Kind, name: string): Promise<void> {
-      const { questIds } = await client.ensureGraph({ quests: [{ desc: descriptions[kind](name) }] });
+      const { questIds } = await client.ensureGraph({ quests: [{ desc: describe(kind, name, executor.url) }] });
       const id = attemptId(questIds[0] as QuestId, 1);
       for (;;) {
         // Past the counting store, and until the last delivery is acknowledged.

@@ -6,7 +6,7 @@ import { type EmulatorStack, startEmulatorStack } from '../local/emulators/stack
 import { attemptId, type QuestId } from '../shared/core/ids.ts';
 import { openFirestore } from '../shared/google/firestore.ts';
 import { createStore } from '../shared/google/store.ts';
-import type { Kind } from './budget.ts';
+import { describe, type Kind } from './budget.ts';
 import { createCaller } from './caller.ts';
 import { startExecutor } from './executor.ts';
 import { type CallCounts, noCalls } from './wire/call-counts.ts';
@@ -68,15 +68,6 @@ export async function startMeteredStack(directory: string): Promise<MeteredStack
   );
   const store = createStore(firestore, { clock: systemClock });
 
-  const descriptions = {
-    unattended: (name: string) => ({
-      distributorConfigName: 'web',
-      parameters: { name },
-      distributorParameters: { url: executor.url },
-    }),
-    interactive: (name: string) => ({ distributorConfigName: 'sim', parameters: { name, stages: [] } }),
-  } satisfies Record<Kind, (name: string) => object>;
-
   function counts(names: readonly FunctionName[]): CallCounts {
     return names.flatMap(name => outgoing.get(name)!).reduce((sum, meter) => added(sum, meter.counts), noCalls());
   }
@@ -91,7 +82,7 @@ export async function startMeteredStack(directory: string): Promise<MeteredStack
     stack,
     meters: Object.fromEntries(meters) as Record<FunctionName, HttpMeter>,
     async submit(kind, name) {
-      const quests = [{ desc: descriptions[kind](name) }];
+      const quests = [{ desc: describe(kind, name, executor.url) }];
       const ensured = await caller.call('POST', `${stack.urls.api}/v1/graph:ensure`, { quests });
       return (ensured as { questIds: QuestId[] }).questIds[0]!;
     },

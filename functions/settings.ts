@@ -25,10 +25,10 @@ export interface FunctionSettings {
   local: boolean;
 }
 
-type Need = 'topic' | 'jobUrl' | 'keys' | 'secrets';
+export type Need = 'topic' | 'jobUrl' | 'keys' | 'secrets';
 
 /** What a function needs beyond the store and the queue, which all of them use. */
-const NEEDS: Readonly<Record<FunctionName, readonly Need[]>> = {
+export const NEEDS: Readonly<Record<FunctionName, readonly Need[]>> = {
   api: [],
   job: ['topic', 'keys'],
   notify: ['keys', 'secrets'],
@@ -76,7 +76,7 @@ export function readSettings(
     projectId: common.GOOGLE_CLOUD_PROJECT,
     databaseId: common.DATABASE,
     location: common.LOCATION,
-    queues: Array.from({ length: common.QUEUES }, (_, n) => `${common.QUEUE_PREFIX}-${n}`),
+    queues: queueIds(common.QUEUE_PREFIX, common.QUEUES),
     tasksUrl: common.TASKS_URL,
     tasksCaller: 'TASKS_CALLER' in common ? common.TASKS_CALLER : undefined,
     tasksEmulatorHost: 'CLOUD_TASKS_EMULATOR_HOST' in common ? common.CLOUD_TASKS_EMULATOR_HOST : undefined,
@@ -87,6 +87,10 @@ export function readSettings(
     logLevel: common.LOG_LEVEL,
     local: isLocal,
   };
+}
+
+export function queueIds(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, n) => `${prefix}-${n}`);
 }
 
 /** `SIGNING_KEY_<n>` is the n-th version of the secret; the newest signs, and all of them are accepted. */

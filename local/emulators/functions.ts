@@ -1,3 +1,4 @@
+import { NEEDS, type Need } from '../../functions/settings.ts';
 import type { FunctionName } from '../../functions/wiring.ts';
 import { type Distributors, secretNames } from '../../shared/adapters/distributors.ts';
 import type { Keyring } from '../../shared/core/tokens.ts';
@@ -28,15 +29,14 @@ type Variables = Record<string, string | undefined>;
 
 /** What a function finds in its environment: what `deploy.sh` gives it, and where the parts are on this machine. */
 export function environmentOf(name: FunctionName, world: World): Variables {
-  return { ...common(world), ...OWN[name](world) };
+  return Object.assign(common(world), ...NEEDS[name].map(need => VARIABLES[need](world)));
 }
 
-const OWN: Record<FunctionName, (world: World) => Variables> = {
-  api: () => ({}),
-  job: world => ({ TOPIC: LOCAL.topicId, ...signingKeys(world) }),
-  notify: world => ({ ...signingKeys(world), ...secrets(world) }),
-  tasks: world => ({ TOPIC: LOCAL.topicId, JOB_URL: world.urls.job, ...signingKeys(world), ...secrets(world) }),
-  sweep: () => ({}),
+const VARIABLES: Record<Need, (world: World) => Variables> = {
+  topic: () => ({ TOPIC: LOCAL.topicId }),
+  jobUrl: world => ({ JOB_URL: world.urls.job }),
+  keys: signingKeys,
+  secrets,
 };
 
 /**

@@ -1,6 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../../build/entry.ts';
+import { queueIds } from '../../functions/settings.ts';
+import { createLog, systemClock, systemRandom } from '../../functions/system.ts';
 import { FUNCTION_NAMES, type FunctionName } from '../../functions/wiring.ts';
 import { typeTable } from '../../shared/adapters/registry.ts';
 import { createPoster } from '../../shared/embedded/http-delivery.ts';
@@ -9,7 +11,6 @@ import { loadKeyring } from '../keys.ts';
 import type { RunningStack } from '../program.ts';
 import { repeat } from '../scheduler.ts';
 import type { Settings } from '../settings.ts';
-import { createLog, systemClock, systemRandom } from '../../functions/system.ts';
 import { bundlesFor } from './bundles.ts';
 import { type CloudTasksStats, startCloudTasks } from './cloud-tasks.ts';
 import { environmentOf, LOCAL } from './functions.ts';
@@ -142,10 +143,7 @@ export async function startEmulatorStack(settings: Settings, options: StartOptio
 
 function queueNames(): string[] {
   const { projectId, location, queues, queuePrefix } = LOCAL;
-  return Array.from(
-    { length: queues },
-    (_, n) => `projects/${projectId}/locations/${location}/queues/${queuePrefix}-${n}`,
-  );
+  return queueIds(queuePrefix, queues).map(id => `projects/${projectId}/locations/${location}/queues/${id}`);
 }
 
 function stepsOf(report: (line: string) => void, signal: AbortSignal | undefined) {

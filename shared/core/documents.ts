@@ -29,6 +29,16 @@ export function readDocument<K extends Kind>(kind: K, id: string, stored: unknow
   }
 }
 
+/** What `read` returns, or undefined when the document cannot be read: one broken document must not hide all others. */
+export function ifReadable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof UnreadableDocument) return undefined;
+    throw error;
+  }
+}
+
 /** Whether nothing can happen to it any more that we have to see to. */
 export function isDone(write: Write): write is Exclude<Write, { kind: 'quest' }> {
   if (write.kind === 'quest' || write.doc.wakeAt !== undefined) return false;

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { type Attempt, idOfAttempt } from '../core/attempt.ts';
-import { idOf, readDocument } from '../core/documents.ts';
+import { idOf, ifReadable, readDocument } from '../core/documents.ts';
 import { ConflictError } from '../core/errors.ts';
 import { executionId, parseAttemptId } from '../core/ids.ts';
 import { parseJson } from '../core/json.ts';
@@ -95,10 +95,10 @@ export function createStore(database: Database): EmbeddedStore {
       const { items, next } = pageOf(
         rows,
         pageSize,
-        found => readable('attempt', found),
+        found => ifReadable(() => read('attempt', found)),
         last => last.id,
       );
-      // One broken document must not hide all others; who wants that one gets the error from `get`.
+      // Who wants a broken one gets the error from `get`.
       const attempts = items.filter(attempt => attempt !== undefined);
       return next === undefined ? { items: attempts } : { items: attempts, next };
     },
@@ -155,16 +155,8 @@ function read<K extends Kind>(kind: K, { id, body }: Row): Documents[K] {
   return readDocument(kind, id, parseJson(body));
 }
 
-function readable<K extends Kind>(kind: K, row: Row): Documents[K] | undefined {
-  try {
-    return read(kind, row);
-  } catch {
-    return undefined;
-  }
-}
-
 function revisionOf(kind: 'attempt' | 'execution', row: Row): number {
-  return readable(kind, row)?.revision ?? 0;
+  return ifReadable(() => read(kind, row))?.revision ?? 0;
 }
 
 function versionOf(writes: number): Version {

@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { TransientError } from '../core/errors.ts';
 
 /** Of the work that is going on, in epoch milliseconds: for what is deep below `within` and is handed no argument. */
@@ -15,16 +14,15 @@ export function currentDeadline(): number | undefined {
  * longer than a delivery waits.
  */
 export async function within<T>(limitMs: number, what: string, work: () => Promise<T>): Promise<T> {
-  const over = new AbortController();
-  const late = sleep(limitMs, undefined, { signal: over.signal }).then(() => {
-    throw new TransientError(`cannot ${what}: no answer within ${limitMs} ms`);
-  });
-  const working = deadlines.run(Date.now() + limitMs, work);
+  const late = Promise.withResolvers<never>();
+  // Every call has one and few are late: a sleep that is cut short would make an error with a stack for each.
+  const timeout = setTimeout(
+    () => late.reject(new TransientError(`cannot ${what}: no answer within ${limitMs} ms`)),
+    limitMs,
+  );
   try {
-    return await Promise.race([working, late]);
+    return await Promise.race([deadlines.run(Date.now() + limitMs, work), late.promise]);
   } finally {
-    late.catch(() => {});
-    working.catch(() => {});
-    over.abort();
+    clearTimeout(timeout);
   }
 }

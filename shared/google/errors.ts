@@ -39,7 +39,16 @@ const MEANING: Readonly<Record<number, 'repeat' | 'final'>> = {
   16: 'repeat',
 };
 
-const CODES = { NOT_FOUND: 5, ALREADY_EXISTS: 6, FAILED_PRECONDITION: 9 } as const;
+/** Those that somebody asks for by name. */
+export const GRPC = {
+  UNKNOWN: 2,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  UNAVAILABLE: 14,
+} as const;
 
 /** The error of a call of Google's, naming `what` was tried. */
 export function fromGoogle(error: unknown, what: string): Error {
@@ -50,13 +59,13 @@ export function fromGoogle(error: unknown, what: string): Error {
 }
 
 export function isAlreadyExists(error: unknown): boolean {
-  return codeOf(error) === CODES.ALREADY_EXISTS;
+  return codeOf(error) === GRPC.ALREADY_EXISTS;
 }
 
 /** A write whose document exists already, is gone, or is no longer the version that was read. */
 export function isRefusedPrecondition(error: unknown): boolean {
   const code = codeOf(error);
-  return code === CODES.ALREADY_EXISTS || code === CODES.NOT_FOUND || code === CODES.FAILED_PRECONDITION;
+  return code === GRPC.ALREADY_EXISTS || code === GRPC.NOT_FOUND || code === GRPC.FAILED_PRECONDITION;
 }
 
 function codeOf(error: unknown): number | undefined {

@@ -1,6 +1,8 @@
 import { Firestore } from '@google-cloud/firestore';
 import type { CallProperties } from '@grpc/grpc-js';
+import { CHANNEL } from './channel.ts';
 import { currentDeadline } from './deadline.ts';
+import { GRPC } from './errors.ts';
 
 export interface FirestoreOptions {
   projectId: string;
@@ -15,8 +17,7 @@ export function openFirestore({ projectId, databaseId, emulatorHost }: Firestore
     projectId,
     ...(databaseId !== undefined && { databaseId }),
     ...(emulatorHost !== undefined && { host: emulatorHost, ssl: false }),
-    // The default of gRPC lets an outage outlast itself by two minutes.
-    'grpc.max_reconnect_backoff_ms': 5000,
+    ...CHANNEL,
     // A connection that died while the instance was frozen is noticed at all.
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
@@ -25,7 +26,9 @@ export function openFirestore({ projectId, databaseId, emulatorHost }: Firestore
 }
 
 const SERVICE = '/google.firestore.v1.Firestore';
-const UNKNOWN = 2;
+
+/** What WriteBatch.commit repeats for ten minutes. */
+const REPEATED: readonly number[] = [GRPC.RESOURCE_EXHAUSTED, GRPC.ABORTED, GRPC.UNAVAILABLE];
 
 /**
  * What the library cannot be told: that every try of a call ends with its caller's patience, and that a commit is tried
@@ -42,12 +45,7 @@ function bounded(call: CallProperties<unknown, unknown>): CallProperties<unknown
     ...(call.methodDefinition.path === `${SERVICE}/Commit` && {
       // Of all codes that mean "perhaps applied" the one that is not repeated; the message keeps the original.
       callback: (error, value) =>
-        callback(error && Object.assign(error, isRepeated(error) && { code: UNKNOWN }), value),
+        callback(error && Object.assign(error, REPEATED.includes(error.code) && { code: GRPC.UNKNOWN }), value),
     }),
   };
-}
-
-/** RESOURCE_EXHAUSTED, ABORTED, UNAVAILABLE: what WriteBatch.commit repeats for ten minutes. */
-function isRepeated({ code }: { code: number }): boolean {
-  return [8, 10, 14].includes(code);
 }

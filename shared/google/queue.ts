@@ -1,6 +1,7 @@
 import { CALL_TIMEOUT_MS } from '../core/calls.ts';
 import { InvalidArgument } from '../core/errors.ts';
 import type { Clock, Queue, QueueTask, TaskPath } from '../core/ports.ts';
+import { CHANNEL } from './channel.ts';
 import { fromGoogle, isAlreadyExists } from './errors.ts';
 import { lazyClient } from './lazy-client.ts';
 
@@ -36,9 +37,6 @@ const LATEST_SCHEDULE_MS = (30 * 24 - 1) * 60 * 60_000;
 
 /** `Task.name` (google/cloud/tasks/v2/task.proto). */
 const TASK_ID = /^[\w-]{1,500}$/;
-
-/** The default of gRPC lets an outage outlast itself by two minutes. */
-const CHANNEL = { 'grpc.max_reconnect_backoff_ms': 5000 };
 
 /**
  * The queue on Cloud Tasks. A task that is meant for a time more than 30 days away comes early: what must not, has a

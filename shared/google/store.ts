@@ -6,8 +6,8 @@ import {
   type Firestore,
   type Timestamp,
 } from '@google-cloud/firestore';
-import { idOf } from '../core/documents.ts';
-import { ConflictError, UnreadableDocument } from '../core/errors.ts';
+import { idOf, ifReadable } from '../core/documents.ts';
+import { ConflictError } from '../core/errors.ts';
 import { executionId, parseAttemptId } from '../core/ids.ts';
 import { pageOf } from '../core/page.ts';
 import type { Clock, Kind, Store } from '../core/ports.ts';
@@ -111,10 +111,10 @@ export function createStore(firestore: Firestore, options: FirestoreStoreOptions
       const { items, ...page } = pageOf(
         docs,
         pageSize,
-        found => readable(() => documentOf('attempt', found)),
+        found => ifReadable(() => documentOf('attempt', found)),
         last => idOfDocument(last.id),
       );
-      // One broken document must not hide all others; who wants that one gets the error from `get`.
+      // Who wants a broken one gets the error from `get`.
       return { ...page, items: items.filter(attempt => attempt !== undefined) };
     },
 
@@ -159,13 +159,4 @@ function cursorValues(after: string): [Timestamp, string] {
 
 function unlessConflict(error: unknown): void {
   if (!(error instanceof ConflictError)) throw error;
-}
-
-function readable<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof UnreadableDocument) return undefined;
-    throw error;
-  }
 }

@@ -1,5 +1,6 @@
 import type { Topic } from '../core/ports.ts';
-import { fromGoogle } from './errors.ts';
+import { CHANNEL } from './channel.ts';
+import { fromGoogle, GRPC } from './errors.ts';
 import { lazyClient } from './lazy-client.ts';
 
 export interface PubSubTopicOptions {
@@ -10,11 +11,6 @@ export interface PubSubTopicOptions {
 
 /** One publish with its repetitions. The client's own default is ten minutes. */
 const TIMEOUT_MS = 10_000;
-
-const UNAVAILABLE = 14;
-
-/** The default of gRPC lets an outage outlast itself by two minutes. */
-const CHANNEL = { 'grpc.max_reconnect_backoff_ms': 5000 };
 
 /**
  * The topic on Pub/Sub. It uses the generated client, since whoever publishes here waits for each message: the batches
@@ -45,7 +41,7 @@ export function createTopic({ projectId, topicId, timeoutMs = TIMEOUT_MS }: PubS
 /** Repeats only what never reached Pub/Sub, or broke off: a job's update is then not refused for a lost connection. */
 function retryWithin(totalTimeoutMillis: number) {
   return {
-    retryCodes: [UNAVAILABLE],
+    retryCodes: [GRPC.UNAVAILABLE],
     backoffSettings: {
       initialRetryDelayMillis: 100,
       retryDelayMultiplier: 2,

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { build } from '../../build/build.ts';
 import { FUNCTION_NAMES, type FunctionName } from '../../functions/wiring.ts';
 import { bundleFolder, ENVIRONMENT, runBundle, serveBundle, writeFile } from '../support/bundles.ts';
+import { REQUIRED } from '../support/required.ts';
 import { send } from '../support/stack.ts';
 
 const MIB = 1024 * 1024;
@@ -16,15 +17,6 @@ const POSTS: Readonly<Record<FunctionName, string>> = {
   sweep: '/',
 };
 const ALL = { ...ENVIRONMENT, WEB_TOKEN: 'Bearer the-value-of-a-secret' };
-
-const COMMON = ['GOOGLE_CLOUD_PROJECT', 'LOCATION', 'QUEUES', 'TASKS_URL', 'TASKS_CALLER'];
-const REQUIRED: Readonly<Record<FunctionName, readonly string[]>> = {
-  api: COMMON,
-  job: [...COMMON, 'TOPIC', 'SIGNING_KEY_1'],
-  notify: [...COMMON, 'SIGNING_KEY_1', 'WEB_TOKEN'],
-  tasks: [...COMMON, 'TOPIC', 'JOB_URL', 'SIGNING_KEY_1', 'WEB_TOKEN'],
-  sweep: COMMON,
-};
 
 const { folder, remove } = bundleFolder();
 beforeAll(async () => {

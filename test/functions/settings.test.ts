@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readSettings } from '../../functions/settings.ts';
 import { FUNCTION_NAMES, type FunctionName } from '../../functions/wiring.ts';
+import { REQUIRED } from '../support/required.ts';
 
 const key = (letter: string, bytes = 32) => Buffer.alloc(bytes, letter).toString('base64');
 
@@ -14,18 +15,6 @@ const ALL = {
   JOB_URL: 'https://job.example/',
   SIGNING_KEY_1: key('a'),
   WEB_TOKEN: 'Bearer x',
-};
-type Variable = keyof typeof ALL;
-
-const COMMON: readonly Variable[] = ['GOOGLE_CLOUD_PROJECT', 'LOCATION', 'QUEUES', 'TASKS_URL', 'TASKS_CALLER'];
-
-/** What each function must be given; WEB_TOKEN is a secret that a distributor names. */
-const REQUIRED: Readonly<Record<FunctionName, readonly Variable[]>> = {
-  api: COMMON,
-  job: [...COMMON, 'TOPIC', 'SIGNING_KEY_1'],
-  notify: [...COMMON, 'SIGNING_KEY_1', 'WEB_TOKEN'],
-  tasks: [...COMMON, 'TOPIC', 'JOB_URL', 'SIGNING_KEY_1', 'WEB_TOKEN'],
-  sweep: COMMON,
 };
 
 const CASES = FUNCTION_NAMES.flatMap(name => REQUIRED[name].map(variable => [name, variable] as const));

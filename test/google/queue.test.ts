@@ -6,8 +6,7 @@ import type { JsonObject } from '../../shared/core/json.ts';
 import { createQueue } from '../../shared/google/queue.ts';
 import { queueContract } from '../contracts/queue.ts';
 import { grpcProxy } from '../support/grpc-proxy.ts';
-import { listen } from '../support/http-server.ts';
-import { startReceiver } from '../support/receiver.ts';
+import { listen, type ReceivedRequest, serveDeliveries } from '../support/http-server.ts';
 import { realClock } from '../support/services.ts';
 import { fastDelivery } from '../support/sqlite.ts';
 
@@ -42,10 +41,10 @@ async function open(tasksUrl: string, { maxAttempts = 10, timeoutMs = 10_000 }: 
 }
 
 queueContract('Cloud Tasks', async ({ deliver, maxAttempts }) => {
-  const receiver = await startReceiver(({ path, body, headers }) =>
+  const receiver = await serveDeliveries(({ path, body, headers }) =>
     deliver({
       path: path.slice(1),
-      body: body as JsonObject,
+      body: JSON.parse(body) as JsonObject,
       retryCount: Number(headers['x-cloudtasks-taskretrycount']),
     }),
   );
@@ -56,15 +55,14 @@ queueContract('Cloud Tasks', async ({ deliver, maxAttempts }) => {
     async close() {
       await queue.close();
       await server.close();
-      receiver.close();
     },
   };
 });
 
 describe('the queue on Cloud Tasks', () => {
   async function setUp(options: Settings = {}) {
-    const received: { path: string; headers: Record<string, unknown> }[] = [];
-    const receiver = await startReceiver(async request => {
+    const received: ReceivedRequest[] = [];
+    const receiver = await serveDeliveries(async request => {
       received.push(request);
       if (received.length === 1) throw new TransientError('not yet');
     });
@@ -72,7 +70,6 @@ describe('the queue on Cloud Tasks', () => {
     onTestFinished(async () => {
       await queue.close();
       await server.close();
-      receiver.close();
     });
     return { received, server, queue };
   }

@@ -5,8 +5,7 @@ import { TransientError } from '../../shared/core/errors.ts';
 import { createTopic } from '../../shared/google/topic.ts';
 import { type DeliveredMessage, topicContract } from '../contracts/topic.ts';
 import { grpcProxy } from '../support/grpc-proxy.ts';
-import { listen } from '../support/http-server.ts';
-import { startReceiver } from '../support/receiver.ts';
+import { listen, serveDeliveries } from '../support/http-server.ts';
 import { describeWithEmulators, freshProject } from '../support/with-emulators.ts';
 
 const NAMES = { topicId: 'notifications', subscriptionId: 'notify', deadLetterTopicId: 'dead-letters' };
@@ -16,7 +15,7 @@ describeWithEmulators('Pub/Sub', ({ pubsub: host }) => {
   topicContract('Pub/Sub emulator', async deliver => {
     vi.stubEnv('PUBSUB_EMULATOR_HOST', host);
     const projectId = freshProject();
-    const receiver = await startReceiver(({ body }) => deliver(body as DeliveredMessage));
+    const receiver = await serveDeliveries(({ body }) => deliver(JSON.parse(body) as DeliveredMessage));
     await createTopicAndSubscription({
       host,
       projectId,
@@ -28,7 +27,6 @@ describeWithEmulators('Pub/Sub', ({ pubsub: host }) => {
       topic,
       async close() {
         await topic.close();
-        receiver.close();
         vi.unstubAllEnvs();
       },
     };

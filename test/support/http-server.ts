@@ -41,6 +41,16 @@ export async function serve(answer: (request: ReceivedRequest) => Answer | Promi
   return { url: `http://${host}`, host, requests };
 }
 
+/** Takes deliveries: answers 200 when `accept` resolves, 503 when it rejects. */
+export function serveDeliveries(accept: (request: ReceivedRequest) => Promise<void>): Promise<TestServer> {
+  return serve(request =>
+    accept(request).then(
+      () => ({ status: 200 }),
+      () => ({ status: 503 }),
+    ),
+  );
+}
+
 /** Listens on a free loopback port until the test ends. */
 export async function listen(server: TcpServer): Promise<string> {
   server.listen(0, '127.0.0.1');

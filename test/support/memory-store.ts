@@ -1,10 +1,8 @@
-import type { z } from 'zod';
-import { attemptSchema, idOfAttempt } from '../../shared/core/attempt.ts';
-import { ConflictError, UnreadableDocument } from '../../shared/core/errors.ts';
-import { executionSchema, idOfExecution } from '../../shared/core/execution.ts';
+import { idOfAttempt } from '../../shared/core/attempt.ts';
+import { idOf, readDocument } from '../../shared/core/documents.ts';
+import { ConflictError } from '../../shared/core/errors.ts';
 import { type AttemptId, executionId, parseAttemptId } from '../../shared/core/ids.ts';
 import type { AdapterDocuments, Documents, DueDocument, Kind, Store, Version, Write } from '../../shared/core/ports.ts';
-import { questSchema } from '../../shared/core/quest.ts';
 import { memoryDocuments } from './services.ts';
 
 type CommitStep = (apply: () => Promise<Version[]>) => Promise<Version[]>;
@@ -22,12 +20,6 @@ export interface MemoryStore extends Store {
   wakeTimes(): Record<string, number>;
 }
 
-const SCHEMAS: { [K in Kind]: z.ZodType<Documents[K]> } = {
-  quest: questSchema,
-  attempt: attemptSchema,
-  execution: executionSchema,
-};
-
 interface Row {
   text: string;
   version: Version;
@@ -43,10 +35,8 @@ export function createMemoryStore(): MemoryStore {
   const waiting: { id: AttemptId; wake: () => void }[] = [];
   let versions = 0;
 
-  function read<K extends Kind>(kind: K, row: Row): Documents[K] {
-    const parsed = SCHEMAS[kind].safeParse(JSON.parse(row.text));
-    if (!parsed.success) throw new UnreadableDocument(`${kind}: ${parsed.error.issues[0]?.message}`);
-    return parsed.data;
+  function read<K extends Kind>(kind: K, id: string, { text }: Row): Documents[K] {
+    return readDocument(kind, id, JSON.parse(text));
   }
 
   function apply(writes: readonly Write[]): Version[] {
@@ -57,10 +47,11 @@ export function createMemoryStore(): MemoryStore {
     return writes.map(write => {
       const { kind, doc } = write;
       // What does not fit its schema could never be read again.
-      SCHEMAS[kind].parse(JSON.parse(JSON.stringify(doc)));
+      const text = JSON.stringify(doc);
+      readDocument(kind, idOf(write), JSON.parse(text));
       const version = String(++versions) as Version;
       const { shard, wakeAt } = 'shard' in doc ? doc : { shard: undefined, wakeAt: undefined };
-      rows[kind].set(idOf(write), { text: JSON.stringify(doc), version, shard, wakeAt });
+      rows[kind].set(idOf(write), { text, version, shard, wakeAt });
       if (kind === 'attempt') notify(idOfAttempt(doc));
       return version;
     });
@@ -78,7 +69,7 @@ export function createMemoryStore(): MemoryStore {
       const index = getSteps.findIndex(step => step.kind === kind);
       if (index >= 0) await getSteps.splice(index, 1)[0]?.step();
       const row = rows[kind].get(id);
-      return row && { doc: read(kind, row), version: row.version };
+      return row && { doc: read(kind, id, row), version: row.version };
     },
     async commit(writes) {
       const step = commitSteps.shift();
@@ -101,7 +92,7 @@ export function createMemoryStore(): MemoryStore {
       const all = [...rows.attempt]
         .filter(([id]) => id > after)
         .toSorted(([a], [b]) => (a < b ? -1 : 1))
-        .map(([, row]) => read('attempt', row))
+        .map(([id, row]) => read('attempt', id, row))
         .filter(attempt => state === undefined || attempt.state === state)
         .filter(attempt => distributor === undefined || attempt.distributor === distributor);
       const items = all.slice(0, pageSize);
@@ -110,8 +101,11 @@ export function createMemoryStore(): MemoryStore {
     async listExecutions(id, first, last) {
       const { quest, attempt } = parseAttemptId(id);
       const numbers = Array.from({ length: last - first + 1 }, (_, i) => first + i);
-      const found = numbers.map(number => rows.execution.get(executionId(quest, attempt, number)));
-      return found.flatMap(row => (row === undefined ? [] : [read('execution', row)]));
+      return numbers.flatMap(number => {
+        const one = executionId(quest, attempt, number);
+        const row = rows.execution.get(one);
+        return row === undefined ? [] : [read('execution', one, row)];
+      });
     },
     changed(id, version, signal) {
       if (signal.aborted || rows.attempt.get(id)?.version !== version) return Promise.resolve();
@@ -138,11 +132,6 @@ export function createMemoryStore(): MemoryStore {
       return Object.fromEntries(owed.map(([id, { wakeAt }]) => [id, wakeAt!]));
     },
   };
-}
-
-function idOf(write: Write): string {
-  if (write.kind === 'quest') return write.doc.id;
-  return write.kind === 'attempt' ? idOfAttempt(write.doc) : idOfExecution(write.doc);
 }
 
 function cursorOf({ wakeAt, id }: DueDocument): string {
