@@ -12,7 +12,8 @@ build_bundles() {
 # Whoever checks a new key comes before the one that signs with it: job and notify, then tasks.
 deploy_functions() {
   local shared stored
-  shared=$(join "GOOGLE_CLOUD_PROJECT=$PROJECT_ID" "DATABASE=$DATABASE" "LOCATION=$REGION" "QUEUES=$QUEUES" \
+  # NODE_ENV: the framework shows the text of errors otherwise.
+  shared=$(join NODE_ENV=production "GOOGLE_CLOUD_PROJECT=$PROJECT_ID" "DATABASE=$DATABASE" "LOCATION=$REGION" "QUEUES=$QUEUES" \
     "QUEUE_PREFIX=$PREFIX" "TASKS_URL=$(url tasks)" "TASKS_CALLER=$(account tasks-invoker)" "LOG_LEVEL=$LOG_LEVEL")
   stored=$(join "$shared" "${RETENTION_DAYS:+RETENTION_DAYS=$RETENTION_DAYS}")
 

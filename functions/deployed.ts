@@ -11,6 +11,7 @@ import { createQueue } from '../shared/google/queue.ts';
 import { createStore } from '../shared/google/store.ts';
 import { createTopic } from '../shared/google/topic.ts';
 import { keepParsersAway } from './body.ts';
+import { keepDomainsAway } from './domains.ts';
 import type { HttpFunction, ServeOptions } from './http.ts';
 import { type FunctionSettings, readSettings } from './settings.ts';
 import { createLog, readSecret, systemClock, systemRandom } from './system.ts';
@@ -34,6 +35,7 @@ export function deploy(
     const settings = readSettings(name, process.env, secretNames(distributors));
     const log = createLog(settings.logLevel, writeLog);
     keepParsersAway();
+    keepDomainsAway();
     const engine = createEngine({ ...engineParts(settings), log, types, distributors });
     http(name, create(engine, { log, local: settings.local }));
   } catch (error) {

@@ -7,6 +7,9 @@ import { wakeTask } from './wake-task.ts';
 /** A wake-up is enqueued once per document, revision and window: a slow queue is not filled twice with the same. */
 const NAME_WINDOW_MS = 10 * 60_000;
 const PAGE_SIZE = 250;
+/** A sweep that finds nothing, as most do, is nothing but waiting for answers. Divides SHARDS. */
+const SHARDS_AT_ONCE = 4;
+const KINDS = ['execution', 'attempt'] as const;
 /** Stops well before the caller's own time-out; the next sweep starts at another shard. */
 const TIME_BUDGET_MS = 45_000;
 
@@ -24,12 +27,14 @@ export async function sweep(parts: Parts): Promise<Swept> {
   const isOver = () => parts.clock.now() - startedAt > TIME_BUDGET_MS;
   let due = 0;
   let complete = true;
-  for (let i = 0; i < SHARDS; i++) {
-    const shard = (firstShard + i) % SHARDS;
-    for (const kind of ['execution', 'attempt'] as const) {
-      const swept = await sweepShard(parts, kind, shard, startedAt, isOver);
-      due += swept.due;
-      complete &&= swept.complete;
+  for (let i = 0; i < SHARDS; i += SHARDS_AT_ONCE) {
+    const shards = Array.from({ length: SHARDS_AT_ONCE }, (_, n) => (firstShard + i + n) % SHARDS);
+    const swept = await Promise.all(
+      shards.flatMap(shard => KINDS.map(kind => sweepShard(parts, kind, shard, startedAt, isOver))),
+    );
+    for (const one of swept) {
+      due += one.due;
+      complete &&= one.complete;
     }
   }
   if (due > 0 || !complete) parts.log.info('swept', { due, complete });

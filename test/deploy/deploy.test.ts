@@ -72,6 +72,7 @@ describe('a first deployment', () => {
 
   test('gives each function the variables that it reads', () => {
     const shared = {
+      NODE_ENV: 'production',
       GOOGLE_CLOUD_PROJECT: 'my-project',
       DATABASE: '(default)',
       LOCATION: 'us-central1',

@@ -6,6 +6,7 @@ import { getTestServer } from '@google-cloud/functions-framework/testing';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { keepParsersAway } from '../../functions/body.ts';
+import { keepDomainsAway } from '../../functions/domains.ts';
 import type { HttpFunction } from '../../functions/http.ts';
 import { type FunctionName, wire } from '../../functions/wiring.ts';
 import {
@@ -29,6 +30,7 @@ export const SERVERS = {
     createServer((request, response) => void handler(request, response)),
   'functions-framework': (name: string, handler: HttpFunction) => {
     keepParsersAwayOnce();
+    keepDomainsAway();
     register(name, handler);
     return getTestServer(name);
   },
