@@ -39,6 +39,9 @@ cloud() {
   run gcloud "$@" "--project=$PROJECT_ID" --quiet
 }
 
+# An API that was enabled a moment ago may not be known to be yet.
+LIST_TRIES=3
+
 # Asks what exists, by lists and never by `describe`: these succeed with nothing where nothing is, so that "not found" need
 # not be told from other errors by their texts. A dry run finds nothing, and so shows what a first deployment does.
 list() {
@@ -48,7 +51,11 @@ list() {
     quoted "${line[@]}"
     return
   fi
-  output=$("${line[@]}" </dev/null) || failed_command "${line[@]}"
+  local tries=$LIST_TRIES
+  until output=$("${line[@]}" </dev/null); do
+    ((--tries > 0)) || failed_command "${line[@]}"
+    sleep "$PAUSE_SECONDS"
+  done
   [[ -z $output ]] || mapfile -t FOUND <<<"$output"
 }
 
@@ -84,9 +91,8 @@ cloud_patiently() {
 
 # grant MEMBER ROLE COMMAND…: granting again what is granted changes nothing.
 grant() {
-  local binding=("--member=$1" "--role=$2" --format=none) how=cloud
+  local binding=("--member=$1" "--role=$2" --format=none)
   shift 2
-  # Only accounts that this very run created can be unknown.
-  if $ACCOUNTS_ARE_NEW; then how=cloud_patiently; fi
-  "$how" "$@" "${binding[@]}"
+  # The account may have been created by a run that was broken off a moment ago.
+  cloud_patiently "$@" "${binding[@]}"
 }

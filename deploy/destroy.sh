@@ -102,6 +102,8 @@ delete_accounts() {
 # revoke_all GROUP NAME: whatever our accounts may do with something that stays.
 revoke_all() {
   list "$1" get-iam-policy "$2" '--flatten=bindings[].members' '--format=value(bindings.members,bindings.role)'
+  # One role under two conditions is listed twice, and removed at once.
+  ((${#FOUND[@]} == 0)) || mapfile -t FOUND < <(printf '%s\n' "${FOUND[@]}" | sort -u)
   if $DRY_RUN; then echo "# … and one remove-iam-policy-binding for each role of our accounts"; fi
   local name line
   for name in "${FUNCTIONS[@]}" "${CALLERS[@]}" builder; do

@@ -52,7 +52,10 @@ deploy_function() {
   local name=$1 variables=$2 secrets=$3
   shift 3
   step "Function $name"
-  cloud run deploy "$PREFIX-$name" "--source=dist/$name" "--function=$name" --base-image=nodejs24 "--region=$REGION" \
+  # What was just granted to a new account may take minutes to hold. Each try of a broken build costs minutes, too.
+  local how=cloud TRIES=3
+  if $ACCOUNTS_ARE_NEW; then how=cloud_patiently; fi
+  "$how" run deploy "$PREFIX-$name" "--source=dist/$name" "--function=$name" --base-image=nodejs24 "--region=$REGION" \
     "--service-account=$(account "$name")" \
     "--build-service-account=projects/$PROJECT_ID/serviceAccounts/$(account builder)" \
     --set-build-env-vars=GOOGLE_NODE_RUN_SCRIPTS= "--set-env-vars=$variables" \

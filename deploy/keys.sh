@@ -21,7 +21,6 @@ create_keys() {
   read_key_versions
   if $ROTATE_KEY || ((${#KEY_VERSIONS[@]} == 0)); then
     add_key
-    read_key_versions
     if $DRY_RUN; then KEY_VERSIONS=(1); fi
   fi
   [[ -n ${KEY_VERSIONS[*]-} ]] || fail "the secret $SIGNING_KEY has no enabled version"
@@ -39,13 +38,17 @@ read_key_versions() {
   ((${#KEY_VERSIONS[@]} == 0)) || mapfile -t KEY_VERSIONS < <(printf '%s\n' "${KEY_VERSIONS[@]}" | sort -n)
 }
 
-# The key goes from one pipe into the next: no command line, file or log ever holds it.
+# The key goes from one pipe into the next: no command line, file or log ever holds it. Its number is what the command
+# answers: a list may not show a new version for minutes (https://cloud.google.com/secret-manager/docs/consistency).
 add_key() {
-  local line=(gcloud secrets versions add "$SIGNING_KEY" --data-file=- "--project=$PROJECT_ID" --quiet)
+  local line=(gcloud secrets versions add "$SIGNING_KEY" --data-file=- '--format=value(name.basename())'
+    "--project=$PROJECT_ID" --quiet) added
   if $DRY_RUN; then
     echo "head -c 32 /dev/urandom | base64 | tr -d '\\n' | $(quoted "${line[@]}")"
   else
-    head -c 32 /dev/urandom | base64 | tr -d '\n' | "${line[@]}" || failed_command "${line[@]}"
+    added=$(head -c 32 /dev/urandom | base64 | tr -d '\n' | "${line[@]}") || failed_command "${line[@]}"
+    [[ $added =~ ^[0-9]+$ ]] || failed_command "${line[@]}"
+    KEY_VERSIONS+=("$added")
   fi
 }
 

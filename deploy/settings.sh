@@ -12,7 +12,7 @@ declare -A PATTERN=(
   # Documents have 16 shards, and a shard has one queue.
   [QUEUES]='[1-9]|1[0-6]'
   # A job that cannot be stopped is followed for seven days, and needs its documents.
-  [RETENTION_DAYS]='[89]|[1-9][0-9]{1,3}'
+  [RETENTION_DAYS]='1[2-9]|[2-9][0-9]|[1-9][0-9]{2,3}'
   [MAX_INSTANCES]='[1-9][0-9]{0,2}|1000'
   [LOG_LEVEL]='info|warn|error'
   [DISTRIBUTORS]='[A-Za-z0-9._/-]+'
@@ -27,7 +27,7 @@ declare -A EXPECTED=(
   [DATABASE]='(default), or 4 to 63 lower-case letters, digits and dashes'
   [DATABASE_LOCATION]='a location of Firestore, such as us-central1 or nam5'
   [QUEUES]='a number from 1 to 16'
-  [RETENTION_DAYS]='a number of days from 8 to 9999'
+  [RETENTION_DAYS]='a number of days from 12 to 9999'
   [MAX_INSTANCES]='a number from 1 to 1000'
   [LOG_LEVEL]='info, warn or error'
   [DISTRIBUTORS]='a file'

@@ -85,10 +85,13 @@ async function cancel(engine: Engine, { params, json, text }: Call) {
   return ok(attemptView(await engine.getAttempt(id)));
 }
 
+/** Each row may have a result of 256 KiB. */
+const MAX_PAGE_SIZE = 100;
+
 const listSchema = z.strictObject({
   state: z.enum(ATTEMPT_STATES).optional(),
   distributor: z.string().max(100).optional(),
-  pageSize: z.coerce.number().int().min(1).max(1000).default(100),
+  pageSize: z.coerce.number().int().min(1).max(MAX_PAGE_SIZE).default(50),
   pageToken: z.string().max(1000).optional(),
 });
 

@@ -39,7 +39,8 @@ export const NEEDS: Readonly<Record<FunctionName, readonly Need[]>> = {
 const DAY_MS = 24 * 60 * 60_000;
 const MIN_KEY_BYTES = 32;
 /** A day more than a job that cannot be stopped is followed. */
-const MIN_RETENTION_DAYS = 8;
+/** Longer than adapters keep what they know of an execution, and than its job may take to be stopped. */
+const MIN_RETENTION_DAYS = 12;
 
 const text = z.string('is missing').min(1, 'is empty');
 const url = z.url({ protocol: /^https?$/, error: 'must be a URL' }).transform(value => value.replace(/\/$/, ''));

@@ -82,7 +82,7 @@ export interface Store {
   /** Ordered by id. */
   listAttempts(query: AttemptQuery): Promise<Page<Attempt>>;
 
-  /** All executions of an attempt from `first` to `last`, in order; those that do not exist are left out. */
+  /** All executions of an attempt from `first` to `last`, in order; those that do not exist or cannot be read are left out. */
   listExecutions(id: AttemptId, first: number, last: number): Promise<Execution[]>;
 
   /**

@@ -108,7 +108,8 @@ export function createStore(database: Database): EmbeddedStore {
       const executions = [];
       for (let number = first; number <= last; number++) {
         const found = row('execution', executionId(quest, attempt, number));
-        if (found !== undefined) executions.push(read('execution', found));
+        const readable = found && ifReadable(() => read('execution', found));
+        if (readable !== undefined) executions.push(readable);
       }
       return executions;
     },

@@ -114,6 +114,6 @@ function isExpired(execution: Execution, now: number): boolean {
 
 /** What will never get better is acknowledged, counted and logged. */
 export function drop(parts: Parts, what: 'notification' | 'task', reason: string, id?: string): string {
-  parts.log.warn(`a ${what} was dropped`, { reason, id, count: parts.count(`${what} dropped: ${reason}`) });
+  parts.log.warn(`a ${what} was dropped`, { reason, execution: id, count: parts.count(`${what} dropped: ${reason}`) });
   return `dropped: ${reason}`;
 }

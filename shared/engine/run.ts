@@ -26,9 +26,10 @@ export async function launch(parts: Parts, id: AttemptId, revision: number): Pro
   const quest = await loadQuest(parts, questId);
   const resolution = parts.registry.resolveOrReject(quest.desc);
   const nonce = parts.random.token(16);
+  let loads = 0;
   const outcome = await applyEvent(
     parts,
-    () => loadForLaunch(parts, id),
+    () => loadForLaunch(parts, id, { again: loads++ > 0 }),
     (docs, context: Context) =>
       decideLaunch(docs, { revision, resolution, nonce, keyId: parts.keyring.current }, context),
   );
@@ -43,16 +44,29 @@ export async function launch(parts: Parts, id: AttemptId, revision: number): Pro
 interface LaunchDocs {
   attempt: Docs['attempt'];
   previous: Execution | undefined;
+  /** The number of the next execution. */
+  next: number;
   execution?: Execution;
 }
 
-async function loadForLaunch({ store }: Parts, id: AttemptId): Promise<Snapshot<LaunchDocs>> {
+async function loadForLaunch(
+  { store }: Parts,
+  id: AttemptId,
+  { again }: { again: boolean },
+): Promise<Snapshot<LaunchDocs>> {
   const stored = await store.get('attempt', id);
   if (stored === undefined) throw new UnreadableDocument(`attempt ${id} is gone`);
   const attempt = stored.doc;
   const after = attempt.state === 'SCHEDULING' ? attempt.after : undefined;
   const previous = after && (await store.get('execution', executionId(attempt.quest, attempt.attempt, after)));
-  return { docs: { attempt, previous: previous ? previous.doc : undefined }, versions: { attempt: stored.version } };
+  // An execution may outlive the attempt that it was of: a retention period deletes each document by itself.
+  const isTaken = (number: number) => store.get('execution', executionId(attempt.quest, attempt.attempt, number));
+  let next = attempt.executions + 1;
+  while (again && attempt.state === 'SCHEDULING' && (await isTaken(next)) !== undefined) next++;
+  return {
+    docs: { attempt, previous: previous ? previous.doc : undefined, next },
+    versions: { attempt: stored.version },
+  };
 }
 
 /** Makes a claimed call of `run` and records what came of it. */

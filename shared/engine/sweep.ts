@@ -1,5 +1,5 @@
 import { isTransient, messageOf } from '../core/errors.ts';
-import { SHARDS } from '../core/ids.ts';
+import { isAttemptId, isExecutionId, SHARDS } from '../core/ids.ts';
 import type { DueDocument, QueueTask } from '../core/ports.ts';
 import type { Parts } from './parts.ts';
 import { wakeTask } from './wake-task.ts';
@@ -54,7 +54,9 @@ async function sweepShard(
     for (let after: string | undefined; ; ) {
       if (isOver()) return { due, complete: false };
       const page = await parts.store.due(kind, shard, now, PAGE_SIZE, after);
-      await Promise.all(page.items.map(item => parts.queue.enqueue(sweepTask(item, now))));
+      const known = page.items.filter(({ id }) => isAttemptId(id) || isExecutionId(id));
+      if (known.length < page.items.length) reportForeign(parts, page.items);
+      await Promise.all(known.map(item => parts.queue.enqueue(sweepTask(item, now))));
       due += page.items.length;
       if (page.next === undefined) return { due, complete: true };
       after = page.next;
@@ -63,6 +65,14 @@ async function sweepShard(
     const severity = isTransient(error) ? 'warn' : 'error';
     parts.log[severity]('a shard could not be swept', { kind, shard, error: messageOf(error) });
     return { due, complete: false };
+  }
+}
+
+/** Nobody can be woken by such a name, and no task be given it; whoever made the document by hand has to take it away. */
+function reportForeign({ log }: Parts, items: readonly DueDocument[]): void {
+  for (const { id } of items) {
+    if (!isAttemptId(id) && !isExecutionId(id))
+      log.error('a document has a name that is no id; it is passed over', { id });
   }
 }
 

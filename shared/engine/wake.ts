@@ -21,7 +21,7 @@ const POISON_DELAY_MS = 60 * 60_000;
  */
 export async function wake(parts: Parts, { id, revision }: Wake): Promise<string> {
   const target = parseTarget(id);
-  if (target === undefined) return drop(parts, 'task', 'not an id');
+  if (target === undefined) return drop(parts, 'task', 'not an id', id);
   try {
     return target.kind === 'attempt'
       ? await launch(parts, target.id, revision)
@@ -29,7 +29,7 @@ export async function wake(parts: Parts, { id, revision }: Wake): Promise<string
   } catch (error) {
     if (isTransient(error)) throw error;
     parts.log.error('a document cannot be processed; it is looked at again in an hour', {
-      id,
+      [target.kind]: id,
       error: messageOf(error),
     });
     await parts.store.postpone(target.kind, id, parts.clock.now() + POISON_DELAY_MS);

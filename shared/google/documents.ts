@@ -52,7 +52,7 @@ export function documentOf<K extends Kind>(kind: K, snapshot: DocumentSnapshot):
 /** What a look without the body can tell; 0 when that already tells that the document cannot be read. */
 export function revisionOf(snapshot: DocumentSnapshot): number {
   const { schemaVersion, revision } = snapshot.data() ?? {};
-  return schemaVersion === SCHEMA_VERSION && Number.isInteger(revision) ? (revision as number) : 0;
+  return schemaVersion === SCHEMA_VERSION && Number.isSafeInteger(revision) && revision > 0 ? revision : 0;
 }
 
 /** Firestore's latest time, in the year 9999. */

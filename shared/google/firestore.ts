@@ -18,9 +18,6 @@ export function openFirestore({ projectId, databaseId, emulatorHost }: Firestore
     ...(databaseId !== undefined && { databaseId }),
     ...(emulatorHost !== undefined && { host: emulatorHost, ssl: false }),
     ...CHANNEL,
-    // A connection that died while the instance was frozen is noticed at all.
-    'grpc.keepalive_time_ms': 30_000,
-    'grpc.keepalive_timeout_ms': 10_000,
     'grpc.callInvocationTransformer': bounded,
   });
 }

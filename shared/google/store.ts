@@ -124,7 +124,9 @@ export function createStore(firestore: Firestore, options: FirestoreStoreOptions
       if (numbers.length === 0) return [];
       const refs = numbers.map(number => refOf('execution', executionId(quest, attempt, number)));
       const found = await calls.read(`list the executions of ${id}`, () => firestore.getAll(...refs));
-      return found.filter(({ exists }) => exists).map(snapshot => documentOf('execution', snapshot));
+      return found
+        .filter(({ exists }) => exists)
+        .flatMap(snapshot => ifReadable(() => documentOf('execution', snapshot)) ?? []);
     },
 
     async changed(id, version, signal) {

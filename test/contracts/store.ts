@@ -342,6 +342,8 @@ export function storeContract(name: string, createFixture: () => Promise<StoreFi
         expect(await store.listExecutions(owner, 1, 12)).toEqual(executions);
         expect(await store.listExecutions(owner, 3, 10)).toEqual(executions.slice(1, 4));
         expect(await store.listExecutions(owner, 12, 20)).toEqual([]);
+        await fixture.damage('execution', idOfExecution(executions[1]!));
+        expect(await store.listExecutions(owner, 1, 12)).toEqual(executions.toSpliced(1, 1));
       });
     });
 

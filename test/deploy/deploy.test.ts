@@ -236,7 +236,7 @@ describe('a second deployment', () => {
 });
 
 describe('a dry run', () => {
-  const everySetting = { ...SETTINGS, SECRETS: 'A=theirs:1', RETENTION_DAYS: '10', QUEUES: '2', DATABASE: 'runs' };
+  const everySetting = { ...SETTINGS, SECRETS: 'A=theirs:1', RETENTION_DAYS: '12', QUEUES: '2', DATABASE: 'runs' };
 
   test('runs nothing', () => {
     const run = runDeploy(['--dry-run'], { settings: everySetting });

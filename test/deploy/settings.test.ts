@@ -23,7 +23,7 @@ test.each([
   [`${GOOD}DATABASE=x\n`, 'DATABASE must be'],
   [`${GOOD}QUEUES=0\n`, 'QUEUES must be'],
   [`${GOOD}QUEUES=17\n`, 'QUEUES must be'],
-  [`${GOOD}RETENTION_DAYS=7\n`, 'RETENTION_DAYS must be'],
+  [`${GOOD}RETENTION_DAYS=11\n`, 'RETENTION_DAYS must be'],
   [`${GOOD}RETENTION_DAYS=-1\n`, 'RETENTION_DAYS must be'],
   [`${GOOD}RETENTION_DAYS=1.5\n`, 'RETENTION_DAYS must be'],
   [`${GOOD}MAX_INSTANCES=1001\n`, 'MAX_INSTANCES must be'],

@@ -154,6 +154,20 @@ describe('run', () => {
   });
 });
 
+test('an execution that outlived an earlier life of its attempt keeps its number, and blocks nobody', async () => {
+  const world = createTestEngine({ script: { run: start } });
+  const id = await world.submit();
+  await world.settle();
+  const old = await world.execution(id);
+  world.store.remove('attempt', id);
+  await world.submit();
+  await world.settle();
+  // Six conflicts are not many writers: from the second try on the number is known to be taken.
+  expect(await world.execution(id)).toEqual(old);
+  expect(await world.execution(id, 2)).toMatchObject({ state: 'SCHEDULING', launch: { state: 'launched' } });
+  expect(await world.attempt(id)).toMatchObject({ state: 'EXECUTING', executions: 2 });
+});
+
 describe('a token that comes after the attempt was cancelled', () => {
   test.each(['while run was under way', 'after its claim had lapsed'])('%s has its job stopped', async when => {
     const answer = Promise.withResolvers<RunOutcome>();

@@ -58,6 +58,20 @@ describe('the sweep', () => {
     expect(swept.due).toBeGreaterThan(30);
   });
 
+  test('passes over a document whose name is no id, and names it', async () => {
+    const world = createTestEngine({ script: SCRIPT });
+    await world.submit();
+    world.tasks.splice(0);
+    const { due } = world.store;
+    world.store.due = async (kind, shard, ...rest) => {
+      const page = await due(kind, shard, ...rest);
+      return shard === 3 ? { items: [{ kind, id: 'a copy', revision: 1, wakeAt: 0 }, ...page.items] } : page;
+    };
+    expect(await world.engine.sweep()).toMatchObject({ complete: true });
+    expect(world.tasks).toHaveLength(1);
+    expect(world.log.lines.map(({ fields }) => fields)).toContainEqual({ id: 'a copy' });
+  });
+
   test('goes on by cursor through more than a page', async () => {
     const world = createTestEngine({ script: SCRIPT });
     const attempts = Array.from({ length: 1000 }, (_, i) => i + 1);
@@ -89,7 +103,7 @@ describe('a document that cannot be processed', () => {
     );
     expect(store.wakeTimes()[id]).toBe(clock.now() + HOUR_MS);
     expect(log.lines).toContainEqual(
-      expect.objectContaining({ severity: 'error', fields: expect.objectContaining({ id }) }),
+      expect.objectContaining({ severity: 'error', fields: expect.objectContaining({ attempt: id }) }),
     );
     expect(await attempt(healthy)).toMatchObject({ state: 'EXECUTING' });
   });

@@ -1,5 +1,5 @@
 import { idOfAttempt } from '../../shared/core/attempt.ts';
-import { idOf, readDocument } from '../../shared/core/documents.ts';
+import { idOf, ifReadable, readDocument } from '../../shared/core/documents.ts';
 import { ConflictError } from '../../shared/core/errors.ts';
 import { type AttemptId, executionId, parseAttemptId } from '../../shared/core/ids.ts';
 import type { AdapterDocuments, Documents, DueDocument, Kind, Store, Version, Write } from '../../shared/core/ports.ts';
@@ -104,7 +104,7 @@ export function createMemoryStore(): MemoryStore {
       return numbers.flatMap(number => {
         const one = executionId(quest, attempt, number);
         const row = rows.execution.get(one);
-        return row === undefined ? [] : [read('execution', one, row)];
+        return (row && ifReadable(() => read('execution', one, row))) ?? [];
       });
     },
     changed(id, version, signal) {

@@ -68,7 +68,7 @@ function createHttpDistributor(config: HttpConfig, services: Services): Distribu
       const { tries } = claimed.doc;
       const outcome = await service.call(task);
       if (outcome.kind === 'retry')
-        services.log.warn('an HTTP call failed', { executionId, tries, reason: outcome.reason });
+        services.log.warn('an HTTP call failed', { execution: executionId, tries, reason: outcome.reason });
       const answer = { tries, outcome, now: clock.now(), random: services.random() };
       const record = (job: Job = claimed.doc) => recordAnswer(job, answer, limits);
       const { doc } = await jobs.update(executionId, record, { from: claimed, expireAt: expireAt() });

@@ -27,7 +27,7 @@ export interface Resolution {
 
 /** An attempt's wake-up: creates its next execution and claims the call of `run` in the same commit. */
 export function decideLaunch(
-  { attempt, previous }: { attempt: Attempt; previous: Execution | undefined },
+  { attempt, previous, next }: { attempt: Attempt; previous: Execution | undefined; next?: number },
   event: { revision: number; resolution: Resolution; nonce: string; keyId: string },
   { now }: Context,
 ): Decision<{ claim?: Claim }> {
@@ -40,7 +40,7 @@ export function decideLaunch(
   }
 
   const carried = unscheduled(attempt);
-  const execution = attempt.executions + 1;
+  const execution = next ?? attempt.executions + 1;
   const { distributor, mode, timeoutsMs, pollIntervalMs, rejected } = event.resolution;
   const common = {
     schemaVersion: SCHEMA_VERSION,
