@@ -59,14 +59,18 @@ async function loadForLaunch(
   const attempt = stored.doc;
   const after = attempt.state === 'SCHEDULING' ? attempt.after : undefined;
   const previous = after && (await store.get('execution', executionId(attempt.quest, attempt.attempt, after)));
-  // An execution may outlive the attempt that it was of: a retention period deletes each document by itself.
-  const isTaken = (number: number) => store.get('execution', executionId(attempt.quest, attempt.attempt, number));
-  let next = attempt.executions + 1;
-  while (again && attempt.state === 'SCHEDULING' && (await isTaken(next)) !== undefined) next++;
+  const next = again && attempt.state === 'SCHEDULING' ? await firstFree(store, attempt) : attempt.executions + 1;
   return {
     docs: { attempt, previous: previous ? previous.doc : undefined, next },
     versions: { attempt: stored.version },
   };
+}
+
+/** An execution may outlive the attempt that it was of: after a retention period each document is deleted by itself. */
+async function firstFree(store: Parts['store'], { quest, attempt, executions }: Docs['attempt']): Promise<number> {
+  for (let next = executions + 1; ; next++) {
+    if ((await store.get('execution', executionId(quest, attempt, next))) === undefined) return next;
+  }
 }
 
 /** Makes a claimed call of `run` and records what came of it. */
