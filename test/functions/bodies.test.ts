@@ -1,11 +1,10 @@
-import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { errorOf, SERVED_BY, setUp } from './harness.ts';
 
 const MIB = 1024 * 1024;
 const EXECUTION = `/v1/quests/${'q'.repeat(43)}/attempts/1/executions/1`;
 
-/** One POST of every function. */
+/** One POST of every function. What is too large or compressed is in test/security/body-limits.test.ts. */
 const POSTS = [
   ['api', 'POST /v1/graph:ensure'],
   ['job', `POST ${EXECUTION}:activate`],
@@ -15,27 +14,6 @@ const POSTS = [
 ] as const;
 
 describe.each(SERVED_BY)('bodies, served by %s', servedBy => {
-  test.each(POSTS)('%s reads no body over 1 MiB, whether or not it says so', async (name, target) => {
-    const { call } = await setUp(servedBy);
-    // Pub/Sub would repeat for days a message that is refused, though it never gets smaller.
-    const expected =
-      name === 'notify'
-        ? { status: 200, json: { outcome: 'dropped: malformed' } }
-        : errorOf(413, 'PAYLOAD_TOO_LARGE', expect.stringMatching(/^body: larger than \d+ bytes$/));
-    for (const body of [Buffer.alloc(MIB + 1, ' '), Buffer.alloc(20 * MIB, ' ')]) {
-      expect(await call(name, target, { body })).toMatchObject(expected);
-      expect(await call(name, target, { body, chunked: true })).toMatchObject(expected);
-    }
-  });
-
-  test.each(POSTS)('%s refuses compressed bodies without unpacking them', async (name, target) => {
-    const { call } = await setUp(servedBy);
-    const bomb = gzipSync(Buffer.alloc(64 * MIB, 'a'));
-    expect(await call(name, target, { body: bomb, headers: { 'content-encoding': 'gzip' } })).toMatchObject(
-      errorOf(415, 'UNSUPPORTED_MEDIA_TYPE', 'Content-Encoding: compressed bodies are not accepted'),
-    );
-  });
-
   test.each(POSTS)('%s takes nothing but application/json', async (name, target) => {
     const { call } = await setUp(servedBy);
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/cloudevents+json', '']) {

@@ -14,7 +14,8 @@ async function listing(quests: number) {
   const { call, ensure } = await setUp('node:http');
   const ids: string[] = [];
   for (let n = 0; n < quests; n++) ids.push(await ensure({ n }));
-  const list = (query: Record<string, string>) => call('api', `GET /v1/attempts?${new URLSearchParams(query)}`);
+  const list = (query: Record<string, string>) =>
+    call('api', `GET /v1/attempts?${new URLSearchParams(query).toString()}`);
   return { ids: ids.toSorted(), list };
 }
 
@@ -77,7 +78,11 @@ describe('a page token', () => {
           expect(attempts.map(({ quest: one, attempt }) => `${one}|${attempt}` > place)).not.toContain(false);
         } else expect(answer).toMatchObject(errorOf(400, 'INVALID_ARGUMENT', expect.stringMatching(/^pageToken: /)));
       }),
-      { numRuns: 300, examples: [[encode(`${quest}|1`)], [`${token}!`], [encode(`${quest}|1|1`)], [encode('')]] },
+      {
+        numRuns: 200,
+        endOnFailure: true,
+        examples: [[encode(`${quest}|1`)], [`${token}!`], [encode(`${quest}|1|1`)], [encode('')]],
+      },
     );
   });
 });
