@@ -16,9 +16,11 @@ export async function finish(
   const result = canonicalData(data, 'data');
   const first = await loadExecution(parts, id);
   if (first === undefined) throw tokenNotValid();
+  // As one canonical text, whose parts may each be as deep as is allowed.
+  const call = `["finish",${canonicalJson(result.data)},${canonicalJson(result.expiration ?? null)}]`;
   const event = {
     tokenHash: hashToken(executionToken),
-    callHash: sha256(canonicalJson(['finish', result.data, result.expiration ?? null])).toString('base64url'),
+    callHash: sha256(call).toString('base64url'),
     result,
   };
   await applyEvent(

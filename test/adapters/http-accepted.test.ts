@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { TransientError } from '../../shared/core/errors.ts';
+import { abnormal, finished } from '../../shared/core/result.ts';
 import { abnormalFinish, type HttpAdapterOptions, setUpHttpAdapter } from '../support/http-adapter.ts';
 import type { Answer } from '../support/http-server.ts';
 import { memoryDocuments } from '../support/services.ts';
@@ -120,13 +121,26 @@ describe('cancel', () => {
   });
 
   test('during a call that fails for the moment is its end', async () => {
-    const { distributor, driver, server, executionId, quest, answer, settled } = await duringCall();
+    const { distributor, server, executionId, quest, answer, settled } = await duringCall();
     await expect(distributor.cancel({ executionId }, quest)).rejects.toThrow(TransientError);
     answer.resolve({ status: 503 });
     await settled;
     await distributor.cancel({ executionId }, quest);
-    expect(driver.statusOf(executionId)).toEqual(abnormalFinish('CANCELLED', 'cancelled on request'));
+    expect(await distributor.getStatus({ executionId, token: executionId }, quest)).toEqual(
+      finished(abnormal('CANCELLED', 'cancelled on request')),
+    );
     expect(server.requests).toHaveLength(1);
+  });
+
+  test('during a call that fails for the moment reaches the service by the execution: it may have begun', async () => {
+    const { distributor, server, executionId, quest, answer, settled } = await duringCall({
+      parameters: { cancelUrl: '/jobs/{token}:cancel' },
+    });
+    await expect(distributor.cancel({ executionId }, quest)).rejects.toThrow(TransientError);
+    answer.resolve({ status: 503 });
+    await settled;
+    await distributor.cancel({ executionId }, quest);
+    expect(server.requests[1]).toMatchObject({ path: `/jobs/${encodeURIComponent(executionId)}:cancel` });
   });
 
   test('during a call that is accepted reaches the service afterwards', async () => {

@@ -9,8 +9,11 @@ import {
   recordAnswer,
 } from '../../shared/adapters/http/job.ts';
 import type { Outcome } from '../../shared/adapters/http/outcome.ts';
+import type { ExecutionId } from '../../shared/core/ids.ts';
 
 const now = 1_000_000;
+const executionId = 'execution-1' as ExecutionId;
+const looked = { executionId, now };
 const limits = { maxTries: 3, requestTimeoutMs: 30_000 };
 
 /** One job in every situation that is told apart. */
@@ -31,12 +34,14 @@ const cancelled = {
   state: 'ended',
   result: { abnormalFinish: { status: 'CANCELLED', reason: 'cancelled on request' } },
 };
+/** The service may have begun a job, whose token nobody was told: it is known by its execution. */
+const perhaps = { state: 'accepted', token: executionId, storedAt: now };
 const nextCall = { state: 'calling', tries: 3, dueAt: now + 40_000 };
 
 test.each(Object.entries(JOBS))('a job %s can be stored', (_, job) => expect(jobSchema.parse(job)).toEqual(job));
 
 test('the first call can be claimed by anybody', () => {
-  expect(claimCall(undefined, limits, now)).toEqual({ state: 'calling', tries: 1, dueAt: now + 40_000 });
+  expect(claimCall(undefined, limits, looked)).toEqual({ state: 'calling', tries: 1, dueAt: now + 40_000 });
 });
 
 test.each<[Name, boolean]>([
@@ -56,14 +61,14 @@ test.each<[Name, object | 'unchanged']>([
   ['cancelledCalling', 'unchanged'],
   ['lapsed', nextCall],
   ['lapsedLast', { state: 'ended', result: { abnormalFinish: { status: 'CRASHED', reason: '3 calls were lost' } } }],
-  ['cancelledLapsed', cancelled],
+  ['cancelledLapsed', perhaps],
   ['waiting', 'unchanged'],
   ['waited', nextCall],
   ['accepted', 'unchanged'],
   ['ended', 'unchanged'],
 ])('claiming the next call of a job %s', (name, expected) => {
   const job = JOBS[name];
-  const claimed = claimCall(job, limits, now);
+  const claimed = claimCall(job, limits, looked);
   if (expected === 'unchanged') expect(claimed).toBe(job);
   else expect(claimed).toEqual(expected);
 });
@@ -73,7 +78,7 @@ const accepted: Outcome = { kind: 'accepted', token: 'new' };
 const retry: Outcome = { kind: 'retry', reason: 'the service answered 503' };
 
 function record(job: Job, outcome: Outcome, tries = 2, maxTries = 3): Job {
-  return recordAnswer(job, { tries, outcome, now, random: 0 }, { ...limits, maxTries });
+  return recordAnswer(job, { ...looked, tries, outcome, random: 0 }, { ...limits, maxTries });
 }
 
 test.each(Object.keys(JOBS) as Name[])('a result ends a job %s, unless it has ended', name => {
@@ -91,10 +96,10 @@ test.each(Object.keys(JOBS) as Name[])('the first token of a job %s stands', nam
 const waiting = { state: 'waiting', tries: 2, dueAt: now + 1000 };
 test.each<[Name, object | 'unchanged']>([
   ['calling', waiting],
-  ['cancelledCalling', cancelled],
+  ['cancelledCalling', perhaps],
   ['lapsed', waiting],
   ['lapsedLast', 'unchanged'],
-  ['cancelledLapsed', cancelled],
+  ['cancelledLapsed', perhaps],
   ['waiting', 'unchanged'],
   ['waited', 'unchanged'],
   ['accepted', 'unchanged'],
@@ -124,16 +129,17 @@ test.each([
 test.each<[Name, object]>([
   ['calling', JOBS.cancelledCalling],
   ['cancelledCalling', JOBS.cancelledCalling],
-  ['lapsed', cancelled],
-  ['lapsedLast', cancelled],
-  ['cancelledLapsed', cancelled],
-  ['waiting', cancelled],
-  ['waited', cancelled],
+  ['lapsed', perhaps],
+  ['lapsedLast', perhaps],
+  ['cancelledLapsed', perhaps],
+  ['waiting', perhaps],
+  ['waited', perhaps],
   ['accepted', JOBS.accepted],
   ['ended', JOBS.ended],
-])('cancelling a job %s', (name, expected) => expect(cancelCall(JOBS[name], now)).toEqual(expected));
+])('cancelling a job %s', (name, expected) => expect(cancelCall(JOBS[name], looked)).toEqual(expected));
 
-test('a call that nobody has made yet is cancelled, too', () => expect(cancelCall(undefined, now)).toEqual(cancelled));
+test('a call that nobody has made yet is cancelled, too', () =>
+  expect(cancelCall(undefined, looked)).toEqual(cancelled));
 
 test('an accepted job that nobody can ask ends by being cancelled', () => {
   expect(endCancelled(JOBS.accepted)).toEqual(cancelled);

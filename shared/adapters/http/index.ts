@@ -61,7 +61,7 @@ function createHttpDistributor(config: HttpConfig, services: Services): Distribu
 
     async handleTaskQueueTask({ executionId, task }) {
       if (executionId === undefined || task === undefined) return [];
-      const claim = (job: Job | undefined) => claimCall(job, limits, clock.now());
+      const claim = (job: Job | undefined) => claimCall(job, limits, { executionId, now: clock.now() });
       const claimed = await jobs.update(executionId, claim, { from: 'absent', expireAt: expireAt() });
       if (!claimed.written || claimed.doc.state !== 'calling') return followUp(executionId, claimed.doc);
 
@@ -69,7 +69,7 @@ function createHttpDistributor(config: HttpConfig, services: Services): Distribu
       const outcome = await service.call(task);
       if (outcome.kind === 'retry')
         services.log.warn('an HTTP call failed', { execution: executionId, tries, reason: outcome.reason });
-      const answer = { tries, outcome, now: clock.now(), random: services.random() };
+      const answer = { executionId, tries, outcome, now: clock.now(), random: services.random() };
       const record = (job: Job = claimed.doc) => recordAnswer(job, answer, limits);
       const { doc } = await jobs.update(executionId, record, { from: claimed, expireAt: expireAt() });
       return followUp(executionId, doc);
@@ -91,7 +91,7 @@ function createHttpDistributor(config: HttpConfig, services: Services): Distribu
     },
 
     async cancel({ executionId }, quest) {
-      const cancelled = await jobs.update(executionId, known => cancelCall(known, clock.now()), {
+      const cancelled = await jobs.update(executionId, known => cancelCall(known, { executionId, now: clock.now() }), {
         expireAt: expireAt(),
       });
       const job = cancelled.doc;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CALL_BACKOFF, equalJitter } from '../../core/backoff.ts';
 import { abnormal, taskResultSchema } from '../../core/result.ts';
+import type { ExecutionId } from '../../core/ids.ts';
 import type { Outcome } from './outcome.ts';
 
 /** What the adapter knows of one execution's call; its document. */
@@ -34,38 +35,50 @@ export interface Limits {
   requestTimeoutMs: number;
 }
 
-/** Whether a call may begin; `cancelled` jobs are due only to be ended. */
+/** Whether a call may begin; `cancelled` jobs are due only to be stopped. */
 export function isDue(job: Job, now: number): job is JobIn<'calling' | 'waiting'> {
   return (job.state === 'calling' || job.state === 'waiting') && now >= job.dueAt;
 }
 
+/** Whose job it is, and when it is looked at. */
+export interface Looked {
+  executionId: ExecutionId;
+  now: number;
+}
+
 /** Claims the next call if one is due; otherwise the job stays as it is. */
-export function claimCall(job: Job | undefined, { maxTries, requestTimeoutMs }: Limits, now: number): Job {
+export function claimCall(job: Job | undefined, { maxTries, requestTimeoutMs }: Limits, looked: Looked): Job {
+  const { now } = looked;
   if (job !== undefined && !isDue(job, now)) return job;
-  if (job?.state === 'calling' && job.cancelled) return CANCELLED;
+  if (job?.state === 'calling' && job.cancelled) return perhapsAccepted(looked);
   const tries = (job?.tries ?? 0) + 1;
   // Only calls whose maker died lead here: a call that was answered had its tries counted then.
   if (tries > maxTries) return { state: 'ended', result: abnormal('CRASHED', `${maxTries} calls were lost`) };
   return { state: 'calling', tries, dueAt: now + requestTimeoutMs + CLAIM_MARGIN_MS };
 }
 
-export interface Answer {
+/** A call whose answer was lost may have begun a job all the same, which its service knows by the execution's id. */
+function perhapsAccepted({ executionId, now }: Looked): Job {
+  return { state: 'accepted', token: executionId, storedAt: now };
+}
+
+export interface Answer extends Looked {
   /** Which call it answers. */
   tries: number;
   outcome: Outcome;
-  now: number;
   /** In [0, 1). */
   random: number;
 }
 
 /** What comes of a call. An answer that is late counts, unless others are ahead of it. */
-export function recordAnswer(job: Job, { tries, outcome, now, random }: Answer, { maxTries }: Limits): Job {
+export function recordAnswer(job: Job, answer: Answer, { maxTries }: Limits): Job {
+  const { tries, outcome, now, random } = answer;
   if (job.state === 'ended') return job;
   if (outcome.kind === 'ended') return { state: 'ended', result: outcome.result };
   if (outcome.kind === 'accepted')
     return job.state === 'accepted' ? job : { state: 'accepted', token: outcome.token, storedAt: now };
   if (job.state !== 'calling' || job.tries !== tries) return job;
-  if (job.cancelled) return CANCELLED;
+  if (job.cancelled) return perhapsAccepted(answer);
   if (tries >= maxTries) {
     const calls = tries === 1 ? 'one call' : `${tries} calls`;
     return { state: 'ended', result: abnormal('CRASHED', `${outcome.reason} (${calls})`) };
@@ -75,9 +88,10 @@ export function recordAnswer(job: Job, { tries, outcome, now, random }: Answer, 
 }
 
 /** A call that is being made cannot be taken back; what becomes of it decides. */
-export function cancelCall(job: Job | undefined, now: number): Job {
-  if (job?.state === 'accepted' || job?.state === 'ended') return job;
-  return job?.state === 'calling' && now < job.dueAt ? { ...job, cancelled: true } : CANCELLED;
+export function cancelCall(job: Job | undefined, looked: Looked): Job {
+  if (job === undefined) return CANCELLED;
+  if (job.state === 'accepted' || job.state === 'ended') return job;
+  return job.state === 'calling' && looked.now < job.dueAt ? { ...job, cancelled: true } : perhapsAccepted(looked);
 }
 
 /** The end of a cancelled job, unless it came to its own. */

@@ -11,6 +11,7 @@ import {
 } from '../../core/result.ts';
 import type { HttpResponse } from '../contract.ts';
 import { readStatus } from '../status-message.ts';
+import { strike } from './strike.ts';
 
 /** What a call came to. */
 export type Outcome =
@@ -26,8 +27,9 @@ const MAX_EXCERPT_CHARACTERS = 500;
 /** A service that names a time further away than this is asked again earlier. */
 const MAX_RETRY_AFTER_MS = 60 * 60_000;
 
-/** The answer to the call that is the job. `secrets` are struck out of what is shown of it. */
-export function outcomeOf(response: HttpResponse, secrets: readonly string[], now: number): Outcome {
+/** The answer to the call that is the job. `secrets` are struck out of it. */
+export function outcomeOf(answer: HttpResponse, secrets: readonly string[], now: number): Outcome {
+  const response = { ...answer, body: strike(answer.body, secrets) };
   const { status } = response;
   if (isTransientHttpStatus(status)) {
     const retryAfterMs = retryAfter(response, now);
@@ -40,7 +42,7 @@ export function outcomeOf(response: HttpResponse, secrets: readonly string[], no
   if (status === 202) return accepted(response);
   if (isSuccess(status)) return resultOf(response);
   if (status < 400) return ended('FAILED', `the service answered ${status}; redirects are not followed`);
-  return ended('FAILED', `the service answered ${status}${excerpt(response.body, secrets)}`);
+  return ended('FAILED', `the service answered ${status}${excerpt(response.body)}`);
 }
 
 /** A call that got no answer. What is not transient was refused before it was made. */
@@ -72,11 +74,8 @@ function ended(status: AbnormalStatus, reason: string): Outcome {
   return { kind: 'ended', result: abnormal(status, reason) };
 }
 
-function excerpt(body: string, secrets: readonly string[]): string {
-  // A header `Bearer x` may come back as `x`; short words are no secrets.
-  const hidden = secrets.flatMap(secret => [secret, ...secret.split(' ').filter(word => word.length >= 8)]);
-  const shown = hidden.reduce((text, secret) => (secret === '' ? text : text.replaceAll(secret, '[secret]')), body);
-  const text = cut(shown.replaceAll(/\s+/g, ' ').trim(), MAX_EXCERPT_CHARACTERS);
+function excerpt(body: string): string {
+  const text = cut(body.replaceAll(/\s+/g, ' ').trim(), MAX_EXCERPT_CHARACTERS);
   return text === '' ? '' : `: ${text}`;
 }
 

@@ -7,6 +7,7 @@ import type { HttpConfig } from './config.ts';
 import { isSecretReference } from './headers.ts';
 import { checkCancelled, MAX_BODY_BYTES, type Outcome, outcomeOf, outcomeOfError, statusOf } from './outcome.ts';
 import { type CallParameters, fillUrl } from './parameters.ts';
+import { strike } from './strike.ts';
 
 /** The service that does the work, as the adapter calls it. */
 export interface Service {
@@ -74,14 +75,19 @@ export function createService(
     return outcomeOf(response, [...own.secrets, attributes.auth_token, executionAuth.activationToken], clock.now());
   }
 
-  function ask(url: string, method: string, { executionId, token, parameters }: AcceptedJob): Promise<HttpResponse> {
-    return http.request({
+  async function ask(
+    url: string,
+    method: string,
+    { executionId, token, parameters }: AcceptedJob,
+  ): Promise<HttpResponse> {
+    const own = configured();
+    const response = await http.request({
       url: fillUrl(url, { token, executionId }),
       method,
       headers: {
         accept: 'application/json',
         ...parameters.headers,
-        ...configured().headers,
+        ...own.headers,
         'idempotency-key': executionId,
         'x-execution-id': executionId,
       },
@@ -89,6 +95,7 @@ export function createService(
       timeoutMs,
       maxBytes: MAX_BODY_BYTES,
     });
+    return { ...response, body: strike(response.body, own.secrets) };
   }
 
   return {

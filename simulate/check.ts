@@ -1,0 +1,213 @@
+import { isAttemptOver, idOfAttempt } from '../shared/core/attempt.ts';
+import { type Claim, type Execution, idOfExecution } from '../shared/core/execution.ts';
+import type { AttemptId, ExecutionId, QuestId } from '../shared/core/ids.ts';
+import type { LogFields } from '../shared/core/ports.ts';
+import type { FunctionName } from '../functions/wiring.ts';
+import { SWEEP_EVERY_MS } from './deliveries.ts';
+import { LOSING } from './faults.ts';
+import type { Job, Operation } from './executor.ts';
+import type { Answer, Request } from './http-call.ts';
+import { DOCUMENT_INVARIANTS } from './invariants/documents.ts';
+import { EVENT_INVARIANTS } from './invariants/events.ts';
+import type { AnyInvariant, Events, Facts, JobAnswer } from './invariants/invariant.ts';
+import { type Change, short } from './store.ts';
+import type { World } from './world.ts';
+
+export const INVARIANTS: readonly AnyInvariant[] = [...DOCUMENT_INVARIANTS, ...EVENT_INVARIANTS];
+
+export interface Violation {
+  invariant: string;
+  sentence: string;
+  detail: string;
+}
+
+/** Watches a world: collects facts, and checks the invariants at each of its events. Keeps the first violation. */
+export interface Check {
+  committed(changes: readonly Change[]): void;
+  executorCalled(operation: Operation, id: ExecutionId, times: number): void;
+  handedOver(id: ExecutionId, before: string | undefined, bytes: string): void;
+  jobStarted(job: Job): void;
+  /** Before the call, whose answer may be lost. */
+  jobOffers(id: ExecutionId, body: object): void;
+  jobAnswered(answer: JobAnswer): void;
+  ensured(quest: QuestId, attempts: readonly number[], answer: Answer): void;
+  cancelled(id: AttemptId): void;
+  /** `told`: the tokens that `run` gave to the instance while it was at this. */
+  answered(name: FunctionName, request: Request, answer: Answer, told: readonly string[]): void;
+  acknowledged(request: Request, outcome: string): void;
+  logged(severity: string, message: string, fields?: LogFields): void;
+  nothingIsOverdue(): void;
+  doesNotSettle(): void;
+  isAtRest(): boolean;
+  /** Whether a document was broken. */
+  isPoisoned(): boolean;
+  atRest(): void;
+  sweptAtRest(commits: number): void;
+  violation(): Violation | undefined;
+  ends(): Map<string, string>;
+}
+
+/** A task that is made by the sweep may be a moment on its way, and its wake-up at work. */
+const DISPATCH_MS = 30_000;
+
+export function createCheck(world: World): Check {
+  const claims = new Map<string, number>();
+  const activations = new Map<ExecutionId, Set<string>>();
+  const offered = new Map<ExecutionId, Set<string>>();
+  const finishes = new Map<ExecutionId, Set<string>>();
+  const secrets = new Set<string>();
+  const tokens = new Set<string>();
+  const kept = new Map<string, Set<string>>();
+  let violation: Violation | undefined;
+
+  const facts: Facts = {
+    get: (kind, id) => world.database.get(kind, id),
+    all: kind => world.database.all(kind),
+    isBroken: id => world.database.isBroken(id),
+    jobsOf: id => world.executor.jobsOf(id),
+    claims: (call, id) => claims.get(`${call} ${id}`) ?? 0,
+    activations: id => activations.get(id) ?? new Set(),
+    offered: id => offered.get(id) ?? new Set(),
+    finishes: id => finishes.get(id) ?? new Set(),
+    kept: id => kept.get(id) ?? new Set(),
+    recorded: () => tokens,
+    secrets: () => [...secrets],
+  };
+  const byEvent = Map.groupBy(INVARIANTS, one => one.on);
+
+  function on<K extends keyof Events>(kind: K, event: Events[K], about: string): void {
+    if (violation !== undefined) return;
+    for (const one of byEvent.get(kind) ?? []) {
+      const detail = (one.broken as (event: Events[K], facts: Facts) => string | undefined | false)(event, facts);
+      if (detail === undefined || detail === false) continue;
+      violation = { invariant: one.name, sentence: one.sentence, detail: `${about}: ${detail}` };
+      world.trace.add(world.scheduler.now(), `VIOLATION of "${one.name}"  ${about}: ${detail}`);
+      return;
+    }
+  }
+
+  function noteClaim(before: Claim | undefined, after: Claim | undefined, id: ExecutionId): void {
+    if (after === undefined || (before?.call === after.call && before.at === after.at && before.token === after.token))
+      return;
+    const key = `${after.call} ${id}`;
+    claims.set(key, (claims.get(key) ?? 0) + 1);
+  }
+
+  const isExcluded = (quest: string, attempt: number) =>
+    world.database
+      .all('execution')
+      .some(one => one.quest === quest && one.attempt === attempt && facts.isBroken(idOfExecution(one)));
+
+  function live(): string[] {
+    const attempts = world.database
+      .all('attempt')
+      .filter(one => !isAttemptOver(one) && !isExcluded(one.quest, one.attempt));
+    const owed = world.database.due(Number.POSITIVE_INFINITY).filter(id => !facts.isBroken(id) && !isExcludedId(id));
+    return [
+      ...attempts.map(one => `attempt ${short(idOfAttempt(one))} is ${one.state}`),
+      ...owed.map(id => `${short(id)} is owed something`),
+    ];
+  }
+
+  const isPoisoned = () => world.database.all('execution').some(one => facts.isBroken(idOfExecution(one)));
+
+  /**
+   * An executor that starts a second job of an execution breaks its promise; where the answer with the first one's token
+   * may have been lost, nobody can ever know of that job.
+   */
+  function isUnknown({ token, executionId }: Job): boolean {
+    if (tokens.has(token) || world.executor.jobsOf(executionId).length === 1) return false;
+    return [...world.faults.injected.values()].some(kind => LOSING.includes(kind));
+  }
+
+  const unwatched = (job: Job) => isExcludedId(job.executionId) || isUnknown(job);
+
+  function noteKept(execution: Execution): void {
+    if (!('kept' in execution) || execution.kept === undefined) return;
+    const id = idOfExecution(execution);
+    const known = kept.get(id) ?? new Set<string>();
+    for (const { data } of execution.kept) known.add(data);
+    kept.set(id, known);
+  }
+
+  function noteTokens({ launch, unwanted = [] }: Execution): void {
+    if (launch.state === 'launched') tokens.add(launch.token);
+    for (const { token } of unwanted) if (token !== undefined) tokens.add(token);
+  }
+
+  function isExcludedId(id: string): boolean {
+    const [quest = '', attempt = ''] = id.split('|');
+    return isExcluded(quest, Number(attempt));
+  }
+
+  return {
+    committed(changes) {
+      for (const change of changes) {
+        if (change.kind === 'execution') {
+          noteClaim(change.before?.claim, change.after.claim, idOfExecution(change.after));
+          noteTokens(change.after);
+          noteKept(change.after);
+        }
+      }
+      for (const change of changes) on('written', change, `${change.kind} ${short(change.id)}`);
+    },
+    executorCalled: (operation, id, times) => on('called', { operation, id, times }, short(id)),
+    handedOver: (id, before, bytes) => on('handed over', { id, before, bytes }, short(id)),
+    jobStarted({ task }) {
+      secrets.add(task.executionAuth.activationToken);
+      secrets.add(task.prepareTopic().attributes.auth_token);
+    },
+    jobOffers: (id, body) => void offered.set(id, (offered.get(id) ?? new Set()).add(JSON.stringify(body))),
+    jobAnswered(answer) {
+      const { operation, id, body, status } = answer;
+      if (status === 200) {
+        const [accepted, value] =
+          operation === 'activate'
+            ? [activations, (body as { executionToken: string }).executionToken]
+            : [finishes, JSON.stringify(body)];
+        accepted.set(id, (accepted.get(id) ?? new Set()).add(value));
+      }
+      if (operation === 'activate') secrets.add((body as { executionToken: string }).executionToken);
+      on('job answered', answer, `${operation} ${short(id)}`);
+    },
+    ensured: (quest, attempts, answer) => on('ensured', { quest, attempts, answer }, short(quest)),
+    cancelled: id => on('cancelled', { id }, short(id)),
+    answered(name, request, answer, told) {
+      on('answered', { request, answer }, name);
+      const { id } = (request.body ?? {}) as { id?: string };
+      if (name !== 'tasks' || id === undefined || answer.status !== 200) return;
+      const { outcome } = answer.body as { outcome: string };
+      on('wake-up done', { id, outcome, told: told.filter(token => token.includes(id)) }, short(id));
+    },
+    acknowledged: (request, outcome) => on('acknowledged', { request, outcome }, 'notification'),
+    logged: (severity, message, fields) =>
+      on('logged', { severity, message, text: `${message} ${JSON.stringify(fields ?? {})}` }, severity),
+    nothingIsOverdue() {
+      const before = world.scheduler.now() - SWEEP_EVERY_MS - DISPATCH_MS;
+      const overdue = world.database.due(before);
+      on('calm', { overdue: overdue.map(short) }, 'overdue');
+    },
+    doesNotSettle() {
+      const jobs = world.executor.jobs().filter(job => job.status.state !== 'finished' && !unwatched(job));
+      const busy = [...live(), ...jobs.map(({ token }) => `${token} is alive`)];
+      on('still busy', { live: busy, isPoisoned: isPoisoned() }, 'not at rest');
+    },
+    isAtRest: () =>
+      live().length === 0 &&
+      world.deliveries.pending() === 0 &&
+      world.executor.jobs().every(job => job.status.state === 'finished' || unwatched(job)),
+    atRest: () => on('at rest', { jobs: world.executor.jobs().filter(job => !unwatched(job)) }, 'at rest'),
+    sweptAtRest: commits => on('swept', { commits }, 'two sweeps'),
+    isPoisoned,
+    violation: () => violation,
+    ends: () =>
+      new Map(
+        world.database
+          .all('attempt')
+          .map(one => [
+            idOfAttempt(one),
+            'result' in one && 'abnormalFinish' in one.result ? one.result.abnormalFinish.status : one.state,
+          ]),
+      ),
+  };
+}

@@ -1,0 +1,174 @@
+import { parseDistributors } from '../shared/adapters/distributors.ts';
+import { typeTable } from '../shared/adapters/registry.ts';
+import { TransientError } from '../shared/core/errors.ts';
+import type { Clock, Log, Queue, Store, Topic } from '../shared/core/ports.ts';
+import type { Keyring } from '../shared/core/tokens.ts';
+import { type FunctionName, wire } from '../functions/wiring.ts';
+import { type Answer, callFunction, type Request } from './http-call.ts';
+import { stream } from './random.ts';
+import type { World } from './world.ts';
+
+/** One running process of the functions, which can die at any call. */
+export interface Instance {
+  readonly name: string;
+  readonly alive: boolean;
+  /** Whatever it was in the middle of never comes to an end. */
+  kill(): void;
+  /** Resolves with undefined when the instance dies before it answers. */
+  serve(name: FunctionName, request: Request): Promise<Answer | undefined>;
+  /** The tokens that it was given by `run`. */
+  told(): readonly string[];
+}
+
+/** What is deployed. */
+export interface Deployment {
+  types: readonly string[];
+  distributors: Record<string, unknown>;
+  keyring: Keyring;
+}
+
+/** What a call of a port is made of, as the world sees it. */
+export interface PortCall<T> {
+  /** Names the call in traces and for its fault: the operation and what it is about. */
+  name: string;
+  apply(): T;
+  detail?: () => string;
+  /** Told when the answer arrives. */
+  answered?(value: T): void;
+  /** Takes no time unless something goes wrong with it: there are 32 in each sweep, and most find nothing. */
+  quick?: boolean;
+}
+
+/** Makes a call on behalf of an instance, with whatever happens to it. */
+export type CallPort = <T>(call: PortCall<T>) => Promise<T>;
+
+/** The shared parts of the world, each as an instance reaches them. */
+export interface Backends {
+  store(call: CallPort): Store;
+  queue(call: CallPort): Queue;
+  topic(call: CallPort): Topic;
+}
+
+const LATENCY_MS = 8;
+const SLOW_MS = 55_000;
+
+export function createInstance(
+  world: World,
+  backends: Backends,
+  { name, skewMs, deployment }: { name: string; skewMs: number; deployment: Deployment },
+): Instance {
+  const { scheduler, faults, trace } = world;
+  const chance = stream(world.seed, `instance ${name}`);
+  const deaths = new Set<(value: undefined) => void>();
+  const told: string[] = [];
+  let alive = true;
+  let tokens = 0;
+
+  function kill(): void {
+    if (!alive) return;
+    alive = false;
+    trace.add(scheduler.now(), `${name} dies`);
+    for (const dies of deaths) dies(undefined);
+  }
+
+  function call<T>({ name: what, apply, detail, quick, answered }: PortCall<T>): Promise<T> {
+    const fault = faults.call(what);
+    if (quick && fault === undefined && alive) return Promise.resolve(apply());
+    const lost = () => new TransientError(`${what}: on purpose`);
+    return new Promise((resolve, reject) => {
+      if (fault === 'hangs') return;
+      const settle = (act: () => void) => {
+        if (alive) act();
+      };
+      const give = (value: T) => {
+        answered?.(value);
+        resolve(value);
+      };
+      const reach = () => {
+        if (!alive) return;
+        trace.add(scheduler.now(), `${name} ${what}${fault === undefined ? '' : ` (${fault})`}`, detail);
+        if (fault === 'fails') return settle(() => reject(lost()));
+        if (fault === 'dies before') return kill();
+        let outcome: () => void;
+        try {
+          const value = apply();
+          outcome = fault === 'fails after' ? () => reject(lost()) : () => give(value);
+        } catch (error) {
+          outcome = () => reject(error);
+        }
+        if (fault === 'dies after') return kill();
+        // What was read may be old by the time that it arrives.
+        if (chance.chance(0.3)) scheduler.after(chance.between(1, LATENCY_MS), () => settle(outcome));
+        else settle(outcome);
+      };
+      scheduler.after(fault === 'slow' ? chance.between(1000, SLOW_MS) : chance.between(0, LATENCY_MS), reach);
+    });
+  }
+
+  const clock: Clock = {
+    now: () => scheduler.now() + skewMs,
+    sleep: (milliseconds, signal) =>
+      new Promise((resolve, reject) => {
+        const takeBack = scheduler.after(milliseconds, () => {
+          if (alive) resolve();
+        });
+        const abort = () => {
+          takeBack();
+          reject(signal?.reason as Error);
+        };
+        if (signal?.aborted) abort();
+        else signal?.addEventListener('abort', abort, { once: true });
+      }),
+  };
+
+  const log: Log = {
+    info: (message, fields) => world.logged(name, 'info', message, fields),
+    warn: (message, fields) => world.logged(name, 'warn', message, fields),
+    error: (message, fields) => world.logged(name, 'error', message, fields),
+  };
+
+  const types = typeTable(
+    deployment.types.map(type => world.executor.typeFor(type, call, token => void told.push(token))),
+  );
+  const { functions } = wire(
+    {
+      store: backends.store(call),
+      queue: backends.queue(call),
+      topic: backends.topic(call),
+      clock,
+      log,
+      // Never near 0, so that a delay that was drawn can be told from one that was lost.
+      random: {
+        fraction: () => 0.01 + 0.98 * chance.fraction(),
+        token: () => `${world.seed}-${name}-${++tokens}`.padEnd(22, '-'),
+      },
+      http: { request: () => Promise.reject(new Error('nothing is called by HTTP in this world')) },
+      keyring: deployment.keyring,
+      types,
+      distributors: parseDistributors(deployment.distributors, types),
+      jobUrl: 'https://job.example',
+      secret: reference => reference,
+    },
+    { log, local: false },
+  );
+
+  return {
+    name,
+    get alive() {
+      return alive;
+    },
+    kill,
+    told: () => told,
+    serve(functionName, request) {
+      if (!alive) return Promise.resolve(undefined);
+      const { promise: died, resolve: dies } = Promise.withResolvers<undefined>();
+      const answered = async () => {
+        const answer = await callFunction(functions[functionName], request);
+        deaths.delete(dies);
+        return alive ? answer : undefined;
+      };
+      deaths.add(dies);
+      return Promise.race([answered(), died]);
+    },
+  };
+}

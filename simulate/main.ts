@@ -1,0 +1,92 @@
+import { parseArgs } from 'node:util';
+import { FAULT_KINDS } from './faults.ts';
+import { wholeNumber } from './options.ts';
+import { simulateSeeds, type Totals } from './pool.ts';
+import { type Less, shrink, world } from './shrink.ts';
+import type { Report } from './world.ts';
+
+const USAGE = `Usage: npm run simulate -- [--seeds N | --minutes M] [--seed S] [--without FAULTS] [--quests NUMBERS]
+
+Simulates worlds in which everything goes wrong, in virtual time, and checks all invariants at every step.
+
+  --seeds N      how many worlds (1000), from --seed on (1), on all cores
+  --minutes M    worlds for so long instead
+  --seed S       alone: this one world, with its trace
+  --without F    faults to be left out of it, by the names that a failure prints, separated by ";"
+  --quests 0,2   only these of its quests`;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: 'string' },
+      minutes: { type: 'string' },
+      seed: { type: 'string' },
+      without: { type: 'string' },
+      quests: { type: 'string' },
+      help: { type: 'boolean' },
+    },
+  });
+  if (values.help) return console.log(USAGE);
+  const seed = wholeNumber(values.seed, 'seed');
+  const seeds = wholeNumber(values.seeds, 'seeds');
+  const minutes = wholeNumber(values.minutes, 'minutes');
+  if (seed !== undefined && seeds === undefined && minutes === undefined) {
+    const quests = values.quests?.split(',').map(text => wholeNumber(text, 'quests')!);
+    return replay(seed, { without: new Set(values.without?.split(';')), ...(quests && { quests }) });
+  }
+  const totals = await simulateSeeds({
+    first: seed ?? 1,
+    count: minutes === undefined ? (seeds ?? 1000) : Number.POSITIVE_INFINITY,
+    minutes: minutes ?? Number.POSITIVE_INFINITY,
+    progress: so => console.error(`${so.seeds} worlds, ${(so.seeds / so.seconds).toFixed(0)}/s`),
+  });
+  console.log(summary(totals));
+  if (totals.failed === undefined) return;
+  process.exitCode = 1;
+  await explain(totals.failed);
+}
+
+async function replay(seed: number, less: Less): Promise<void> {
+  const report = await world(seed, less, true);
+  console.log(report.trace.join('\n'));
+  console.log(`hash ${report.hash}, ${report.steps} steps, ${(report.elapsedMs / 60_000).toFixed(1)} minutes`);
+  if (report.violation === undefined) return console.log('all invariants hold');
+  process.exitCode = 1;
+  console.log(violated(report));
+}
+
+/** A failure as short as it can be made, and how to see it again. */
+async function explain(seed: number): Promise<void> {
+  const report = await world(seed);
+  if (report.violation === undefined)
+    throw new Error(`seed ${seed} fails only sometimes: the simulation is not deterministic`);
+  console.log(`\nseed ${seed}: ${violated(report)}\nlooking for the shortest trace …`);
+  const less = await shrink(seed, report);
+  const shortest = await world(seed, less, true);
+  console.log(shortest.trace.join('\n'));
+  console.log(
+    `\nwith ${shortest.injected.size} of ${report.injected.size} faults: ${[...shortest.injected].map(([name, kind]) => `${name} (${kind})`).join('; ')}`,
+  );
+  const options = [
+    `--seed ${seed}`,
+    ...(less.quests ? [`--quests ${less.quests.join(',')}`] : []),
+    ...(less.without.size > 0 ? [`--without '${[...less.without].join(';')}'`] : []),
+  ];
+  console.log(`\nagain: npm run simulate -- ${options.join(' ')}`);
+}
+
+function violated({ violation }: Report): string {
+  return `"${violation!.invariant}" is broken: ${violation!.sentence}\n  ${violation!.detail}`;
+}
+
+function summary({ seeds, seconds, cores, virtualMs, steps, faults, failed }: Totals): string {
+  const counts = FAULT_KINDS.map(kind => `${kind} ${(faults.get(kind) ?? 0).toLocaleString('en')}`).join(', ');
+  return [
+    `${seeds.toLocaleString('en')} worlds in ${seconds.toFixed(1)} s on ${cores} cores: ${(seeds / seconds / cores).toFixed(0)} per second and core`,
+    `${(virtualMs / 3_600_000).toFixed(0)} hours of virtual time, ${steps.toLocaleString('en')} steps`,
+    `faults: ${counts}`,
+    failed === undefined ? 'all invariants hold' : `seed ${failed} breaks an invariant`,
+  ].join('\n');
+}
+
+await main();

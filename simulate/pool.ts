@@ -1,0 +1,75 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { FaultKind } from './faults.ts';
+import type { Lived } from './worker.ts';
+
+export interface Totals {
+  seeds: number;
+  seconds: number;
+  cores: number;
+  virtualMs: number;
+  steps: number;
+  /** How many of each kind were injected. */
+  faults: Map<FaultKind, number>;
+  /** The first seed that was found to break an invariant. */
+  failed?: number;
+}
+
+export interface Order {
+  first: number;
+  count: number;
+  minutes: number;
+  progress(totals: Totals): void;
+}
+
+const BATCH = 20;
+const PROGRESS_MS = 5000;
+
+/** Simulates one world after the other, on all cores, until one breaks an invariant. */
+export async function simulateSeeds({ first, count, minutes, progress }: Order): Promise<Totals> {
+  const cores = availableParallelism();
+  const startedAt = performance.now();
+  const totals: Totals = { seeds: 0, seconds: 0, cores, virtualMs: 0, steps: 0, faults: new Map() };
+  const end = first + count;
+  let next = first;
+  const isOver = () => next >= end || totals.failed !== undefined || performance.now() - startedAt >= minutes * 60_000;
+
+  function add({ seeds, virtualMs, steps, faults, failed }: Lived): void {
+    totals.seeds += seeds;
+    totals.seconds = (performance.now() - startedAt) / 1000;
+    totals.virtualMs += virtualMs;
+    totals.steps += steps;
+    for (const [kind, times] of faults) totals.faults.set(kind, (totals.faults.get(kind) ?? 0) + times);
+    if (failed !== undefined) totals.failed = Math.min(failed, totals.failed ?? failed);
+  }
+
+  async function core(): Promise<void> {
+    const thread = new Worker(new URL('./worker.ts', import.meta.url));
+    try {
+      while (!isOver()) {
+        const batch = { first: next, count: Math.min(BATCH, end - next) };
+        next += batch.count;
+        add(await ask(thread, batch));
+      }
+    } finally {
+      await thread.terminate();
+    }
+  }
+
+  const ticker = setInterval(() => progress(totals), PROGRESS_MS);
+  try {
+    await Promise.all(Array.from({ length: cores }, core));
+  } finally {
+    clearInterval(ticker);
+  }
+  return totals;
+}
+
+function ask(thread: Worker, batch: { first: number; count: number }): Promise<Lived> {
+  return new Promise((resolve, reject) => {
+    thread.once('message', resolve);
+    thread.once('error', reject);
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+    thread.postMessage(batch);
+  });
+}

@@ -1,0 +1,60 @@
+import { createFaults } from './faults.ts';
+import { type Report, scenarioOf, simulate } from './world.ts';
+
+/** What is left out of the world of a seed. */
+export interface Less {
+  /** Faults by their names. */
+  without: ReadonlySet<string>;
+  /** The numbers of the quests that remain; all of them unless given. */
+  quests?: readonly number[];
+}
+
+/** The world of a seed, or what remains of it. */
+export function world(
+  seed: number,
+  { without, quests }: Less = { without: new Set() },
+  keepTrace = false,
+): Promise<Report> {
+  const scenario = scenarioOf(seed, createFaults(seed, without), keepTrace);
+  return simulate(quests === undefined ? scenario : { ...scenario, quests: quests.map(n => scenario.quests[n]!) });
+}
+
+const MAX_TRIES = 400;
+
+/**
+ * Leaves out quests and faults as long as the same invariant is broken: first halves of what is left, then smaller parts
+ * (delta debugging, https://www.st.cs.uni-saarland.de/papers/tse2002/).
+ */
+export async function shrink(seed: number, report: Report): Promise<Less> {
+  const wanted = report.violation?.invariant;
+  let tries = 0;
+  let best: Less = { without: new Set() };
+  let faults = [...report.injected.keys()];
+
+  async function breaks(less: Less): Promise<readonly string[] | undefined> {
+    tries++;
+    const { violation, injected } = await world(seed, less);
+    return violation?.invariant === wanted ? [...injected.keys()] : undefined;
+  }
+
+  for (let quests = [0, 1, 2, 3, 4], n = quests.length - 1; n >= 0 && quests.length > 1; n--) {
+    const fewer = { ...best, quests: quests.filter(one => one !== n) };
+    const left = await breaks(fewer);
+    if (left === undefined) continue;
+    best = fewer;
+    quests = [...fewer.quests];
+    faults = [...left];
+  }
+  for (let size = Math.ceil(faults.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+    for (let from = 0; from < faults.length && tries < MAX_TRIES; ) {
+      const fewer = { ...best, without: new Set([...best.without, ...faults.slice(from, from + size)]) };
+      const left = await breaks(fewer);
+      if (left === undefined) from += size;
+      else {
+        best = fewer;
+        faults = [...left];
+      }
+    }
+  }
+  return best;
+}

@@ -1,0 +1,214 @@
+import { isDeepStrictEqual } from 'node:util';
+import { idOfAttempt } from '../shared/core/attempt.ts';
+import { idOf, readDocument } from '../shared/core/documents.ts';
+import { ConflictError } from '../shared/core/errors.ts';
+import { type AttemptId, executionId, parseAttemptId } from '../shared/core/ids.ts';
+import type { JsonObject } from '../shared/core/json.ts';
+import type {
+  AdapterDocuments,
+  Documents,
+  DueDocument,
+  Kind,
+  Store,
+  Stored,
+  Version,
+  Write,
+} from '../shared/core/ports.ts';
+import type { CallPort } from './instance.ts';
+
+/** A document before and after a commit. */
+export type Change = { [K in Kind]: { kind: K; id: string; before?: Documents[K]; after: Documents[K] } }[Kind];
+
+/** What all instances share; everything in it happens at once and never fails by itself. */
+export interface Database {
+  reach(call: CallPort): Store;
+  get<K extends Kind>(kind: K, id: string): Documents[K] | undefined;
+  all<K extends Kind>(kind: K): Documents[K][];
+  /** Ids of documents that are owed something at this time or before. */
+  due(before: number): string[];
+  /** Makes a document unreadable. */
+  breakDocument(kind: Kind, id: string): void;
+  isBroken(id: string): boolean;
+  commits(): number;
+}
+
+interface Row {
+  doc: Documents[Kind];
+  version: Version;
+  wakeAt: number | undefined;
+}
+
+export function createDatabase(onCommit: (changes: readonly Change[]) => void): Database {
+  const rows: Record<Kind, Map<string, Row>> = { quest: new Map(), attempt: new Map(), execution: new Map() };
+  const adapterRows = new Map<string, Map<string, Stored<JsonObject>>>();
+  const broken = new Set<string>();
+  const watchers: { id: AttemptId; wake: () => void }[] = [];
+  let versions = 0;
+  let commits = 0;
+  const nextVersion = () => String(++versions) as Version;
+
+  function read<K extends Kind>(kind: K, id: string): Stored<Documents[K]> | undefined {
+    const row = rows[kind].get(id);
+    if (row === undefined) return undefined;
+    // Checking each that is read takes longer than all else; they were checked when they were written.
+    const doc = (broken.has(id) ? readDocument(kind, id, { schemaVersion: 99 }) : row.doc) as Documents[K];
+    return { doc, version: row.version };
+  }
+
+  function commit(writes: readonly Write[]): Version[] {
+    for (const write of writes) {
+      if (rows[write.kind].get(idOf(write))?.version !== write.ifVersion) {
+        throw new ConflictError(`${write.kind} ${idOf(write)} was written by someone else`);
+      }
+    }
+    const changes = writes.map((write): Change => {
+      const { kind } = write;
+      const id = idOf(write);
+      const before = rows[kind].get(id)?.doc;
+      const after = frozen(JSON.parse(JSON.stringify(write.doc)) as JsonObject);
+      const readable = readDocument(kind, id, after);
+      if (!isDeepStrictEqual(readable, after)) throw new Error(`${kind} ${id} would be read differently`);
+      rows[kind].set(id, {
+        doc: after as never,
+        version: nextVersion(),
+        wakeAt: (after as { wakeAt?: number }).wakeAt,
+      });
+      return { kind, id, ...(before !== undefined && { before }), after } as Change;
+    });
+    commits++;
+    onCommit(changes);
+    for (const { kind, id } of changes) {
+      if (kind !== 'attempt') continue;
+      for (const watcher of watchers.filter(one => one.id === id)) watcher.wake();
+    }
+    return writes.map(write => rows[write.kind].get(idOf(write))!.version);
+  }
+
+  function due(kind: 'attempt' | 'execution', shard: number, before: number): DueDocument[] {
+    const found: DueDocument[] = [];
+    for (const [id, { doc, wakeAt }] of rows[kind]) {
+      const { shard: own, revision } = doc as Documents['attempt'];
+      if (own !== shard || wakeAt === undefined || wakeAt > before) continue;
+      found.push({ kind, id, revision: broken.has(id) ? 0 : revision, wakeAt });
+    }
+    return found.toSorted((a, b) => a.wakeAt - b.wakeAt || (a.id < b.id ? -1 : 1));
+  }
+
+  function reachAdapterDocuments(call: CallPort, namespace: string): AdapterDocuments {
+    const documents = adapterRows.get(namespace) ?? new Map<string, Stored<JsonObject>>();
+    adapterRows.set(namespace, documents);
+    return {
+      get: id => call({ name: `adapter.get ${short(id)}`, apply: () => documents.get(id) }),
+      put: (id, doc, { ifVersion }) =>
+        call({
+          name: `adapter.put ${short(id)}`,
+          apply() {
+            if (documents.get(id)?.version !== ifVersion) throw new ConflictError(`adapter document ${id}`);
+            const version = nextVersion();
+            documents.set(id, { doc: frozen(JSON.parse(JSON.stringify(doc)) as JsonObject), version });
+            return version;
+          },
+        }),
+      delete: id => call({ name: `adapter.delete ${short(id)}`, apply: () => void documents.delete(id) }),
+      list: () => Promise.reject(new Error('no adapter of this world lists documents')),
+    };
+  }
+
+  return {
+    get: (kind, id) => rows[kind].get(id)?.doc as never,
+    all: kind => [...rows[kind].values()].map(({ doc }) => doc) as never,
+    due: before =>
+      (['attempt', 'execution'] as const).flatMap(kind =>
+        [...rows[kind]].filter(([, { wakeAt }]) => wakeAt !== undefined && wakeAt <= before).map(([id]) => id),
+      ),
+    breakDocument: (_kind, id) => void broken.add(id),
+    isBroken: id => broken.has(id),
+    commits: () => commits,
+
+    reach: call => ({
+      get: (kind, id) => call({ name: `get ${kind} ${short(id)}`, apply: () => read(kind, id) }),
+      commit: writes =>
+        call({
+          name: `commit ${writes.map(write => `${write.kind} ${short(idOf(write))}`).join(', ')}`,
+          apply: () => commit(writes),
+          detail: () => writes.map(describeWrite).join(', '),
+        }),
+      due: (kind, shard, before, limit, after = '') =>
+        call({
+          name: `due ${kind} ${shard}`,
+          quick: true,
+          apply() {
+            const items = due(kind, shard, before).filter(item => cursorOf(item) > after);
+            const page = items.slice(0, limit);
+            return items.length > limit ? { items: page, next: cursorOf(page.at(-1)!) } : { items: page };
+          },
+        }),
+      postpone: (kind, id, until) =>
+        call({
+          name: `postpone ${short(id)}`,
+          apply() {
+            const row = rows[kind].get(id);
+            if (row?.wakeAt !== undefined) rows[kind].set(id, { ...row, wakeAt: until, version: nextVersion() });
+          },
+        }),
+      listAttempts: ({ state, distributor, pageSize, after = '' }) =>
+        call({
+          name: 'list attempts',
+          apply() {
+            const all = [...rows.attempt.keys()]
+              .toSorted()
+              .filter(id => id > after && !broken.has(id))
+              .map(id => rows.attempt.get(id)!.doc as Documents['attempt'])
+              .filter(doc => state === undefined || doc.state === state)
+              .filter(doc => distributor === undefined || doc.distributor === distributor);
+            const items = all.slice(0, pageSize);
+            return all.length > pageSize ? { items, next: idOfAttempt(items.at(-1)!) } : { items };
+          },
+        }),
+      listExecutions: (id, first, last) =>
+        call({
+          name: `list executions ${short(id)}`,
+          apply() {
+            const { quest, attempt } = parseAttemptId(id);
+            const numbers = Array.from({ length: last - first + 1 }, (_, i) => executionId(quest, attempt, first + i));
+            return numbers.flatMap(one => (broken.has(one) ? [] : (read('execution', one)?.doc ?? [])));
+          },
+        }),
+      changed(id, version, signal) {
+        if (signal.aborted || rows.attempt.get(id)?.version !== version) return Promise.resolve();
+        return new Promise(resolve => {
+          const watcher = { id, wake };
+          function wake() {
+            const index = watchers.indexOf(watcher);
+            if (index >= 0) watchers.splice(index, 1);
+            resolve();
+          }
+          watchers.push(watcher);
+          signal.addEventListener('abort', wake, { once: true });
+        });
+      },
+      adapterDocuments: namespace => reachAdapterDocuments(call, namespace),
+    }),
+  };
+}
+
+/** Enough of an id to tell it in a trace: the first characters of the quest, and the numbers. */
+export function short(id: string): string {
+  return id.slice(0, 4) + id.slice(43);
+}
+
+function describeWrite({ kind, doc }: Write): string {
+  if (kind === 'quest') return 'quest';
+  const { state, revision, wakeAt } = doc;
+  return `${kind} ${state} r${revision}${wakeAt === undefined ? '' : ` wakes ${new Date(wakeAt).toISOString().slice(11, 19)}`}`;
+}
+
+function cursorOf({ wakeAt, id }: DueDocument): string {
+  return `${String(wakeAt).padStart(16, '0')} ${id}`;
+}
+
+/** Whoever changes a document that was read would change what is stored. */
+function frozen<T extends object>(value: T): T {
+  for (const child of Object.values(value)) if (typeof child === 'object' && child !== null) frozen(child as object);
+  return Object.freeze(value);
+}

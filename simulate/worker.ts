@@ -1,0 +1,42 @@
+import { type MessagePort, parentPort } from 'node:worker_threads';
+import type { FaultKind } from './faults.ts';
+import { world } from './shrink.ts';
+
+/** What became of some worlds. */
+export interface Lived {
+  seeds: number;
+  virtualMs: number;
+  steps: number;
+  faults: Map<FaultKind, number>;
+  failed?: number;
+}
+
+/** Every so many worlds one is lived through twice, to see that it is the same. */
+const TWICE_EVERY = 50;
+
+async function live(first: number, count: number): Promise<Lived> {
+  const lived: Lived = { seeds: 0, virtualMs: 0, steps: 0, faults: new Map() };
+  for (let seed = first; seed < first + count && lived.failed === undefined; seed++) {
+    const { violation, hash, elapsedMs, steps, injected } = await world(seed);
+    lived.seeds++;
+    lived.virtualMs += elapsedMs;
+    lived.steps += steps;
+    for (const kind of injected.values()) lived.faults.set(kind, (lived.faults.get(kind) ?? 0) + 1);
+    if (violation !== undefined) lived.failed = seed;
+    else if (seed % TWICE_EVERY === 0 && (await world(seed)).hash !== hash) {
+      throw new Error(`seed ${seed} is not the same when it is simulated again`);
+    }
+  }
+  return lived;
+}
+
+const parent = parentPort as MessagePort;
+parent.on('message', ({ first, count }: { first: number; count: number }) => {
+  live(first, count).then(
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port of a worker has no origin
+    lived => parent.postMessage(lived),
+    (error: unknown) => {
+      throw error;
+    },
+  );
+});

@@ -1,0 +1,205 @@
+import type { LogFields } from '../shared/core/ports.ts';
+import type { FunctionName } from '../functions/wiring.ts';
+import { type Check, createCheck, type Violation } from './check.ts';
+import { createDeliveries, type Deliveries, SWEEP_EVERY_MS } from './deliveries.ts';
+import { createDeployments } from './deployments.ts';
+import { createExecutor, type Executor } from './executor.ts';
+import type { FaultKind, Faults } from './faults.ts';
+import type { Answer, Request } from './http-call.ts';
+import { createInstance, type Instance } from './instance.ts';
+import { randomQuest, startClient } from './client.ts';
+import { stream } from './random.ts';
+import { createScheduler, type Scheduler } from './scheduler.ts';
+import { createDatabase, type Database } from './store.ts';
+import { createTrace, type Trace } from './trace.ts';
+
+/** Everything that a part of the simulation may reach. */
+export interface World {
+  readonly seed: number;
+  readonly scheduler: Scheduler;
+  readonly faults: Faults;
+  readonly trace: Trace;
+  readonly database: Database;
+  readonly deliveries: Deliveries;
+  readonly executor: Executor;
+  readonly check: Check;
+  /** Has one of the instances serve a request; undefined when none does, or it dies. */
+  serve(name: FunctionName, request: Request): Promise<Answer | undefined>;
+  logged(instance: string, severity: 'info' | 'warn' | 'error', message: string, fields?: LogFields): void;
+  /** How far ahead the clock of an instance may be. */
+  worstSkewMs(): number;
+}
+
+export interface Scenario {
+  seed: number;
+  quests: readonly object[];
+  faults: Faults;
+  /** How long things may go wrong. */
+  stormMs: number;
+  keepTrace?: boolean;
+}
+
+export interface Report {
+  violation?: Violation;
+  hash: string;
+  trace: readonly string[];
+  injected: ReadonlyMap<string, FaultKind>;
+  /** Virtual time in milliseconds, and events. */
+  elapsedMs: number;
+  steps: number;
+  /** The end of each attempt by its id: its state, and the status of an abnormal end. */
+  ends: ReadonlyMap<string, string>;
+}
+
+const START = Date.parse('2026-11-24T00:00:00Z');
+const INSTANCES = 3;
+const MAX_SKEW_MS = 5 * 60_000;
+const RESTART_MS = 10_000;
+/** What a sweep enqueues has a name, and is enqueued again after this long at the latest. */
+const NAME_WINDOW_MS = 10 * 60_000;
+/** More steps than any world needs: whatever goes round in a circle ends here. */
+const MAX_STEPS = 200_000;
+const HOUR_MS = 60 * 60_000;
+
+export function scenarioOf(seed: number, faults: Faults, keepTrace = false): Scenario {
+  const chance = stream(seed, 'scenario');
+  const quests = Array.from({ length: 5 }, (_, number) => randomQuest(seed, number));
+  return { seed, quests, faults, stormMs: chance.between(5, 40) * 60_000, keepTrace };
+}
+
+/** Lives through one world: a storm, then calm, in which everything has to come to rest. */
+export async function simulate({ seed, quests, faults, stormMs, keepTrace = false }: Scenario): Promise<Report> {
+  const scheduler = createScheduler(START);
+  const trace = createTrace(START, keepTrace);
+  const chance = stream(seed, 'instances');
+  const fleet: Instance[] = [];
+  let born = 0;
+  const world = { seed, scheduler, faults, trace } as { -readonly [K in keyof World]: World[K] };
+  world.check = createCheck(world);
+  world.database = createDatabase(changes => world.check.committed(changes));
+  world.deliveries = createDeliveries(world);
+  world.executor = createExecutor(world);
+  world.worstSkewMs = () => (faults.stopped ? 0 : MAX_SKEW_MS);
+  world.logged = (instance, severity, message, fields) => {
+    world.check.logged(severity, message, fields);
+    if (keepTrace) trace.add(scheduler.now(), `${instance} ${severity}: ${message}`, () => JSON.stringify(fields));
+  };
+  const deployments = createDeployments(world);
+
+  function launch(): void {
+    const name = `i${++born}`;
+    const skewMs = faults.happens('clock is wrong', name) ? chance.between(-MAX_SKEW_MS, MAX_SKEW_MS) : 0;
+    const backends = {
+      store: world.database.reach,
+      queue: world.deliveries.queue,
+      topic: world.deliveries.topic,
+    };
+    fleet.push(createInstance(world, backends, { name, skewMs, deployment: deployments.current() }));
+  }
+
+  world.serve = async (name, request) => {
+    const alive = fleet.filter(one => one.alive);
+    const instance = alive[Math.floor(chance.fraction() * alive.length)];
+    if (instance === undefined) return undefined;
+    const toldBefore = instance.told().length;
+    const answer = await instance.serve(name, request);
+    if (!instance.alive) replaceLater(instance);
+    if (answer !== undefined) world.check.answered(name, request, answer, instance.told().slice(toldBefore));
+    return answer;
+  };
+
+  function replaceLater(dead: Instance): void {
+    const index = fleet.indexOf(dead);
+    if (index < 0) return;
+    fleet.splice(index, 1);
+    scheduler.after(chance.between(100, RESTART_MS), launch);
+  }
+
+  /** A new revision takes over: the old instances are killed, one after the other. */
+  function rollOut(): void {
+    for (const old of fleet.splice(0)) {
+      launch();
+      scheduler.after(chance.between(0, RESTART_MS), old.kill);
+    }
+    while (fleet.length < INSTANCES) launch();
+  }
+
+  for (let n = 0; n < INSTANCES; n++) launch();
+  quests.forEach((desc, number) => startClient(world, number, desc));
+  world.deliveries.startSweeping();
+  deployments.schedule(stormMs, rollOut);
+  if (faults.happens('document broken', 'world')) {
+    scheduler.after(chance.between(0, stormMs), () => breakOne(world, chance.fraction()));
+  }
+
+  const { check } = world;
+  const isBad = () => check.violation() !== undefined || scheduler.steps() > MAX_STEPS;
+  await scheduler.run(START + stormMs, isBad);
+  trace.add(scheduler.now(), 'calm');
+  faults.stop();
+  deployments.final();
+  rollOut();
+
+  const calmFrom = scheduler.now();
+  const bound = calmFrom + settlingMs(quests);
+  for (let last = calmFrom; !isBad(); last += SWEEP_EVERY_MS) {
+    await scheduler.run(last + SWEEP_EVERY_MS, isBad);
+    if (scheduler.now() > calmFrom + NAME_WINDOW_MS + 5 * SWEEP_EVERY_MS) check.nothingIsOverdue();
+    if (check.isAtRest()) break;
+    if (last > bound) check.doesNotSettle();
+  }
+  if (scheduler.steps() > MAX_STEPS) check.doesNotSettle();
+  if (!isBad()) {
+    check.atRest();
+    if (!check.isPoisoned()) await sweepTwice(world);
+  }
+  const violation = check.violation();
+  return {
+    ...(violation && { violation }),
+    hash: trace.hash(),
+    trace: trace.lines(),
+    injected: faults.injected,
+    elapsedMs: scheduler.now() - START,
+    steps: scheduler.steps(),
+    ends: check.ends(),
+  };
+}
+
+/** Sweeping a settled world twice must write nothing. */
+async function sweepTwice(world: World): Promise<void> {
+  const commits = world.database.commits();
+  for (let time = 0; time < 2; time++) {
+    void world.serve('sweep', { method: 'POST', path: '/' });
+    const end = world.scheduler.now() + SWEEP_EVERY_MS;
+    await world.scheduler.run(end, () => false);
+  }
+  world.check.sweptAtRest(world.database.commits() - commits);
+}
+
+/** The longest that all executions of a quest may take, one after the other, with every call, poll and retry at its latest. */
+function settlingMs(quests: readonly object[]): number {
+  const seconds = (text: string) => Number(text.slice(0, -1)) * 1000;
+  return Math.max(
+    ...quests.map(quest => {
+      const { retry, timeouts } = (quest as { meta: QuestMeta }).meta;
+      const executions = 1 + Object.values(retry).reduce((sum, budget) => sum + budget, 0);
+      return (
+        executions * (seconds(timeouts.start) + (seconds(timeouts.run) || HOUR_MS) + seconds(timeouts.stop) + HOUR_MS)
+      );
+    }),
+  );
+}
+
+interface QuestMeta {
+  retry: Record<string, number>;
+  timeouts: { start: string; run: string; stop: string };
+}
+
+function breakOne(world: World, fraction: number): void {
+  const executions = world.database.all('execution');
+  const victim = executions[Math.floor(fraction * executions.length)];
+  if (victim === undefined) return;
+  const id = `${victim.quest}|${victim.attempt}|${victim.execution}`;
+  world.trace.add(world.scheduler.now(), `somebody breaks ${id}`);
+  world.database.breakDocument('execution', id);
+}
