@@ -177,7 +177,7 @@ export function createCheck(world: World): Check {
       const { id } = (request.body ?? {}) as { id?: string };
       if (name !== 'tasks' || id === undefined || answer.status !== 200) return;
       const { outcome } = answer.body as { outcome: string };
-      on('wake-up done', { id, outcome, told: told.filter(token => token.includes(id)) }, short(id));
+      on('wake-up done', { id, outcome, told }, short(id));
     },
     acknowledged: (request, outcome) => on('acknowledged', { request, outcome }, 'notification'),
     logged: (severity, message, fields) =>

@@ -9,13 +9,12 @@ const ARRIVALS_MS = 3 * 60_000;
 const GIVE_UP_AFTER = 3;
 
 /** A client with one quest: submits it until that is acknowledged, looks at it, perhaps changes its mind. */
-export function startClient(world: World, number: number, desc: object): void {
-  void live(world, number, desc);
-}
-
-async function live(world: World, number: number, desc: object): Promise<void> {
+export async function liveClient(world: World, number: number, desc: object): Promise<void> {
   const { scheduler, faults, check } = world;
   const chance = stream(world.seed, `client ${number}`);
+  // Decided beforehand, so that it does not depend on how often something had to be repeated.
+  const [arrivesAfter, patienceMs] = [chance.between(0, ARRIVALS_MS), chance.between(0, 2 * ARRIVALS_MS)];
+  const [wantsTwo, waits, submitsAgain] = [chance.chance(0.1), chance.chance(0.2), chance.chance(0.2)];
   const wait = (milliseconds: number) => new Promise<void>(resolve => scheduler.after(milliseconds, resolve));
   const { id: quest } = normalizeQuest(desc);
   const about = `client ${short(quest)}`;
@@ -33,17 +32,17 @@ async function live(world: World, number: number, desc: object): Promise<void> {
     }
   }
 
-  await wait(chance.between(0, ARRIVALS_MS));
+  await wait(arrivesAfter);
   if (!(await submit([1]))) return;
-  if (chance.chance(0.1)) await submit([1, 2]);
-  if (chance.chance(0.2)) {
+  if (wantsTwo) await submit([1, 2]);
+  if (waits) {
     void world.serve('api', { method: 'GET', path: `/v1/quests/${quest}/attempts/1:wait?timeout=120s` });
   }
   if (faults.happens('client cancels', about)) {
-    await wait(chance.between(0, 2 * ARRIVALS_MS));
+    await wait(patienceMs);
     await cancel(world, quest, wait);
   }
-  if (chance.chance(0.2)) await submit([1]);
+  if (submitsAgain) await submit([1]);
 }
 
 async function cancel(world: World, quest: QuestId, wait: (milliseconds: number) => Promise<void>): Promise<void> {

@@ -34,7 +34,7 @@ export interface Job {
 
 export interface Executor {
   /** A type of adapter of this executor, each of whose calls goes through `call`. */
-  typeFor(type: string, call: CallPort, told: (token: string) => void): DistributorType;
+  typeFor(type: string, call: CallPort): DistributorType;
   jobs(): readonly Job[];
   jobsOf(id: ExecutionId): readonly Job[];
   /** Calls that the engine made, by operation and execution. */
@@ -180,12 +180,7 @@ export function createExecutor(world: World): Executor {
     }
   }
 
-  function create(
-    config: Config,
-    call: CallPort,
-    told: (token: string) => void,
-    enqueueTask: Services['enqueueTask'],
-  ): Distributor {
+  function create(config: Config, call: CallPort, enqueueTask: Services['enqueueTask']): Distributor {
     return {
       async run(task) {
         const { executionId } = task;
@@ -194,9 +189,7 @@ export function createExecutor(world: World): Executor {
         return call({
           name: `run ${short(executionId)}`,
           apply: () => run(task),
-          answered: ({ token }) => {
-            if (token !== '') told(token);
-          },
+          token: ({ token }) => token,
         });
       },
       cancel: ({ executionId, token }) =>
@@ -239,11 +232,11 @@ export function createExecutor(world: World): Executor {
   }
 
   return {
-    typeFor: (type, call, told) => ({
+    typeFor: (type, call) => ({
       type,
       modes: ['unattended', 'interactive'],
       configSchema,
-      create: (config, { enqueueTask }) => create(config, call, told, enqueueTask),
+      create: (config, { enqueueTask }) => create(config, call, enqueueTask),
     }),
     jobs: () => jobs,
     jobsOf: id => byExecution.get(id) ?? [],

@@ -128,8 +128,8 @@ export function createFaults(seed: number, without: ReadonlySet<string> = new Se
   };
 }
 
-/** Exactly one fault, at the n-th call of all (from 0). */
-export function oneFault(index: number, fault: CallFault): Faults {
+/** One fault at the n-th call of all (from 0), and the misfortunes that belong to the scenario. */
+export function oneFault(index: number, fault: CallFault, misfortunes: readonly Misfortune[] = []): CountedFaults {
   const injected = new Map<string, FaultKind>();
   let calls = 0;
   return {
@@ -138,12 +138,15 @@ export function oneFault(index: number, fault: CallFault): Faults {
       injected.set(name, fault);
       return fault;
     },
-    happens: () => false,
+    happens: what => misfortunes.includes(what),
     stop() {},
     stopped: false,
     injected,
+    calls: () => calls,
   };
 }
 
-/** Nothing goes wrong. */
-export const noFaults: () => Faults = () => oneFault(-1, 'fails');
+export interface CountedFaults extends Faults {
+  /** How many calls there were so far. */
+  calls(): number;
+}

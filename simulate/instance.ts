@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { parseDistributors } from '../shared/adapters/distributors.ts';
 import { typeTable } from '../shared/adapters/registry.ts';
 import { TransientError } from '../shared/core/errors.ts';
@@ -15,10 +16,17 @@ export interface Instance {
   /** Whatever it was in the middle of never comes to an end. */
   kill(): void;
   /** Resolves with undefined when the instance dies before it answers. */
-  serve(name: FunctionName, request: Request): Promise<Answer | undefined>;
-  /** The tokens that it was given by `run`. */
-  told(): readonly string[];
+  serve(name: FunctionName, request: Request): Promise<Served | undefined>;
 }
+
+export interface Served {
+  answer: Answer;
+  /** The tokens that `run` gave while it was served. */
+  told: readonly string[];
+}
+
+/** Of the request that is being served: the tokens so far. */
+const serving = new AsyncLocalStorage<string[]>();
 
 /** What is deployed. */
 export interface Deployment {
@@ -33,8 +41,8 @@ export interface PortCall<T> {
   name: string;
   apply(): T;
   detail?: () => string;
-  /** Told when the answer arrives. */
-  answered?(value: T): void;
+  /** The token that the answer brings, if it arrives. */
+  token?(value: T): string;
   /** Takes no time unless something goes wrong with it: there are 32 in each sweep, and most find nothing. */
   quick?: boolean;
 }
@@ -60,7 +68,6 @@ export function createInstance(
   const { scheduler, faults, trace } = world;
   const chance = stream(world.seed, `instance ${name}`);
   const deaths = new Set<(value: undefined) => void>();
-  const told: string[] = [];
   let alive = true;
   let tokens = 0;
 
@@ -71,9 +78,10 @@ export function createInstance(
     for (const dies of deaths) dies(undefined);
   }
 
-  function call<T>({ name: what, apply, detail, quick, answered }: PortCall<T>): Promise<T> {
+  function call<T>({ name: what, apply, detail, quick, token }: PortCall<T>): Promise<T> {
     const fault = faults.call(what);
     if (quick && fault === undefined && alive) return Promise.resolve(apply());
+    const told = serving.getStore();
     const lost = () => new TransientError(`${what}: on purpose`);
     return new Promise((resolve, reject) => {
       if (fault === 'hangs') return;
@@ -81,7 +89,7 @@ export function createInstance(
         if (alive) act();
       };
       const give = (value: T) => {
-        answered?.(value);
+        if (token !== undefined) told?.push(token(value));
         resolve(value);
       };
       const reach = () => {
@@ -127,9 +135,7 @@ export function createInstance(
     error: (message, fields) => world.logged(name, 'error', message, fields),
   };
 
-  const types = typeTable(
-    deployment.types.map(type => world.executor.typeFor(type, call, token => void told.push(token))),
-  );
+  const types = typeTable(deployment.types.map(type => world.executor.typeFor(type, call)));
   const { functions } = wire(
     {
       store: backends.store(call),
@@ -158,14 +164,14 @@ export function createInstance(
       return alive;
     },
     kill,
-    told: () => told,
     serve(functionName, request) {
       if (!alive) return Promise.resolve(undefined);
       const { promise: died, resolve: dies } = Promise.withResolvers<undefined>();
       const answered = async () => {
-        const answer = await callFunction(functions[functionName], request);
+        const told: string[] = [];
+        const answer = await serving.run(told, () => callFunction(functions[functionName], request));
         deaths.delete(dies);
-        return alive ? answer : undefined;
+        return alive ? { answer, told } : undefined;
       };
       deaths.add(dies);
       return Promise.race([answered(), died]);

@@ -57,6 +57,8 @@ async function live(world: World, job: Job, number: number): Promise<void> {
   const stranger = faults.happens('is attacked', about);
   if (stranger) await call('activate', 'x'.repeat(43), { executionToken: 'x'.repeat(43) }, true);
   const activated = await call('activate', task.executionAuth.activationToken, { executionToken });
+  // Lost to the other process of this job, which goes on.
+  if (activated?.status === 409) return;
   if (activated?.status !== 200) return exit('could not activate');
   if (faults.happens('dies early', about)) {
     return world.executor.end(job, abnormal('CRASHED', 'the job died'));

@@ -7,7 +7,7 @@ import { createExecutor, type Executor } from './executor.ts';
 import type { FaultKind, Faults } from './faults.ts';
 import type { Answer, Request } from './http-call.ts';
 import { createInstance, type Instance } from './instance.ts';
-import { randomQuest, startClient } from './client.ts';
+import { liveClient, randomQuest } from './client.ts';
 import { stream } from './random.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
 import { createDatabase, type Database } from './store.ts';
@@ -34,7 +34,7 @@ export interface Scenario {
   seed: number;
   quests: readonly object[];
   faults: Faults;
-  /** How long things may go wrong. */
+  /** How long things may go wrong; 0: what goes wrong, and when, is up to `faults` alone. */
   stormMs: number;
   keepTrace?: boolean;
 }
@@ -55,6 +55,8 @@ const START = Date.parse('2026-11-24T00:00:00Z');
 const INSTANCES = 3;
 const MAX_SKEW_MS = 5 * 60_000;
 const RESTART_MS = 10_000;
+/** The longest that a caller waits: Cloud Tasks for the work of an adapter. */
+const PATIENCE_MS = 10 * 60_000;
 /** What a sweep enqueues has a name, and is enqueued again after this long at the latest. */
 const NAME_WINDOW_MS = 10 * 60_000;
 /** More steps than any world needs: whatever goes round in a circle ends here. */
@@ -101,12 +103,17 @@ export async function simulate({ seed, quests, faults, stormMs, keepTrace = fals
     const alive = fleet.filter(one => one.alive);
     const instance = alive[Math.floor(chance.fraction() * alive.length)];
     if (instance === undefined) return undefined;
-    const toldBefore = instance.told().length;
-    const answer = await instance.serve(name, request);
+    const served = await Promise.race([instance.serve(name, request), patience()]);
     if (!instance.alive) replaceLater(instance);
-    if (answer !== undefined) world.check.answered(name, request, answer, instance.told().slice(toldBefore));
-    return answer;
+    if (served === undefined) return undefined;
+    world.check.answered(name, request, served.answer, served.told);
+    return served.answer;
   };
+
+  /** Whoever calls gives up after a while. */
+  function patience(): Promise<undefined> {
+    return new Promise(resolve => scheduler.after(PATIENCE_MS, () => resolve(undefined)));
+  }
 
   function replaceLater(dead: Instance): void {
     const index = fleet.indexOf(dead);
@@ -125,27 +132,33 @@ export async function simulate({ seed, quests, faults, stormMs, keepTrace = fals
   }
 
   for (let n = 0; n < INSTANCES; n++) launch();
-  quests.forEach((desc, number) => startClient(world, number, desc));
+  let clients = quests.length;
+  quests.forEach(async (desc, number) => {
+    await liveClient(world, number, desc);
+    clients--;
+  });
   world.deliveries.startSweeping();
-  deployments.schedule(stormMs, rollOut);
+  if (stormMs > 0) deployments.schedule(stormMs, rollOut);
   if (faults.happens('document broken', 'world')) {
     scheduler.after(chance.between(0, stormMs), () => breakOne(world, chance.fraction()));
   }
 
   const { check } = world;
   const isBad = () => check.violation() !== undefined || scheduler.steps() > MAX_STEPS;
-  await scheduler.run(START + stormMs, isBad);
-  trace.add(scheduler.now(), 'calm');
-  faults.stop();
-  deployments.final();
-  rollOut();
+  if (stormMs > 0) {
+    await scheduler.run(START + stormMs, isBad);
+    trace.add(scheduler.now(), 'calm');
+    faults.stop();
+    deployments.final();
+    rollOut();
+  }
 
   const calmFrom = scheduler.now();
   const bound = calmFrom + settlingMs(quests);
   for (let last = calmFrom; !isBad(); last += SWEEP_EVERY_MS) {
     await scheduler.run(last + SWEEP_EVERY_MS, isBad);
-    if (scheduler.now() > calmFrom + NAME_WINDOW_MS + 5 * SWEEP_EVERY_MS) check.nothingIsOverdue();
-    if (check.isAtRest()) break;
+    if (stormMs > 0 && scheduler.now() > calmFrom + NAME_WINDOW_MS + 5 * SWEEP_EVERY_MS) check.nothingIsOverdue();
+    if (clients === 0 && check.isAtRest()) break;
     if (last > bound) check.doesNotSettle();
   }
   if (scheduler.steps() > MAX_STEPS) check.doesNotSettle();

@@ -106,7 +106,7 @@ export const EVENT_INVARIANTS: readonly AnyInvariant[] = [
     on: 'wake-up done',
     broken({ outcome, told }, facts) {
       if (outcome !== 'run' && outcome !== 'launched') return undefined;
-      const forgotten = told.find(token => !facts.recorded().has(token));
+      const forgotten = told.find(token => token !== '' && !facts.recorded().has(token));
       return forgotten !== undefined && forgotten;
     },
   }),
