@@ -106,15 +106,22 @@ async function listAttempts(engine: Engine, { query }: Call) {
   const { items, next } = await engine.listAttempts(request);
   return ok({
     attempts: items.map(attemptSummary),
-    ...(next !== undefined && { nextPageToken: Buffer.from(next).toString('base64url') }),
+    ...(next !== undefined && { nextPageToken: encodePageToken(next) }),
   });
+}
+
+function encodePageToken(id: string): string {
+  return Buffer.from(id).toString('base64url');
 }
 
 /** A page token is the id of the last attempt that was shown. */
 function decodePageToken(token: string): string {
   const [quest = '', attempt = ''] = Buffer.from(token, 'base64url').toString().split('|');
   try {
-    return idOfAttempt({ quest: questId(quest), attempt: positive(attempt, 'attempt') });
+    const id = idOfAttempt({ quest: questId(quest), attempt: positive(attempt, 'attempt') });
+    // What is no base64url is passed over when it is decoded.
+    if (encodePageToken(id) !== token) throw new Error('another token');
+    return id;
   } catch {
     throw new InvalidArgument('pageToken', 'is not one that this list gave');
   }

@@ -26,7 +26,9 @@ describeWithEmulators('the engine on Firestore', ({ firestore: host }) => {
     for (const broken of [withoutBody!, ofOtherVersion!])
       expect((await broken.get()).get('wakeAt').toMillis()).toBe(world.clock.now() + HOUR_MS);
     const errors = world.log.lines.filter(({ severity }) => severity === 'error');
-    expect(new Set(errors.map(({ fields }) => fields['id']))).toEqual(new Set([withoutBody!.id, ofOtherVersion!.id]));
+    expect(new Set(errors.map(({ fields }) => fields['execution']))).toEqual(
+      new Set([withoutBody!.id, ofOtherVersion!.id]),
+    );
     expect(errors).toHaveLength(2);
   });
 });

@@ -89,8 +89,7 @@ export async function untilOver({ api }: E2eStack, quests: readonly string[], li
   const deadline = Date.now() + limitMs;
   const left = new Set(quests);
   while (left.size > 0) {
-    for (const { quest, result } of (await api.list('pageSize=1000')).attempts)
-      if (result !== undefined) left.delete(quest);
+    for (const { quest, result } of await api.listAll()) if (result !== undefined) left.delete(quest);
     if (left.size > 0 && Date.now() > deadline) {
       const stuck = await Promise.all([...left].slice(0, 5).map(quest => api.get(quest)));
       throw new Error(`${left.size} are not over: ${JSON.stringify(stuck, undefined, 1)}`);

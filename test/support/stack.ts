@@ -65,6 +65,8 @@ export interface Api {
   /** Fails when the attempt is not over within 40 s. */
   wait(quest: string, attempt?: number): Promise<AttemptView>;
   list(query?: string): Promise<{ attempts: AttemptView[]; nextPageToken?: string }>;
+  /** All attempts, page after page. */
+  listAll(): Promise<AttemptView[]>;
 }
 
 export function apiOf(url: string): Api {
@@ -87,6 +89,17 @@ export function apiOf(url: string): Api {
       return over;
     },
     list: (query = '') => ok(`attempts?${query}`),
+    async listAll() {
+      const all: AttemptView[] = [];
+      for (let pageToken: string | undefined = ''; pageToken !== undefined; ) {
+        const page: { attempts: AttemptView[]; nextPageToken?: string } = await ok(
+          `attempts?pageSize=100${pageToken && `&pageToken=${pageToken}`}`,
+        );
+        all.push(...page.attempts);
+        pageToken = page.nextPageToken;
+      }
+      return all;
+    },
   };
 }
 
