@@ -47,6 +47,7 @@ export async function startE2eStack(): Promise<E2eStack> {
       submitAll: descs => insist(() => api.submitAll(descs)),
       get: (...args) => insist(() => api.get(...args)),
       list: query => insist(() => api.list(query)),
+      listAll: () => insist(() => api.listAll()),
     },
     cancel: quest =>
       insist(async () => {
