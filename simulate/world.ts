@@ -84,7 +84,7 @@ export async function simulate({ seed, quests, faults, stormMs, keepTrace = fals
   world.worstSkewMs = () => (faults.stopped ? 0 : MAX_SKEW_MS);
   world.logged = (instance, severity, message, fields) => {
     world.check.logged(severity, message, fields);
-    if (keepTrace) trace.add(scheduler.now(), `${instance} ${severity}: ${message}`, () => JSON.stringify(fields));
+    trace.add(scheduler.now(), `${instance} ${severity}: ${message}`, () => JSON.stringify(fields));
   };
   const deployments = createDeployments(world);
 
@@ -133,10 +133,11 @@ export async function simulate({ seed, quests, faults, stormMs, keepTrace = fals
 
   for (let n = 0; n < INSTANCES; n++) launch();
   let clients = quests.length;
-  quests.forEach(async (desc, number) => {
+  const live = async (desc: object, number: number) => {
     await liveClient(world, number, desc);
     clients--;
-  });
+  };
+  quests.forEach((desc, number) => void live(desc, number));
   world.deliveries.startSweeping();
   if (stormMs > 0) deployments.schedule(stormMs, rollOut);
   if (faults.happens('document broken', 'world')) {

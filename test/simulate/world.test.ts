@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest';
+import { createFaults, FAULT_KINDS, oneFault } from '../../simulate/faults.ts';
+import { cellsOf, tryCell } from '../../simulate/matrix/matrix.ts';
+import { STORIES } from '../../simulate/matrix/scenarios.ts';
+import { createScheduler } from '../../simulate/scheduler.ts';
+import { INTERESTING } from '../../simulate/seeds.ts';
+import { world } from '../../simulate/shrink.ts';
+import { scenarioOf, simulate } from '../../simulate/world.ts';
+
+test('the same seed gives the same trace, another one another', async () => {
+  const [first, again, other] = [await world(11, undefined, true), await world(11), await world(12)];
+  expect(again.hash).toBe(first.hash);
+  expect(other.hash).not.toBe(first.hash);
+  expect(first.trace.length).toBeGreaterThan(100);
+  // Keeping the text changes nothing.
+  expect(again.trace).toEqual([]);
+});
+
+test('over many seeds every kind of fault happens', async () => {
+  const missing = new Set<string>(FAULT_KINDS);
+  for (let seed = 1; seed <= 300 && missing.size > 0; seed++) {
+    for (const kind of (await world(seed)).injected.values()) missing.delete(kind);
+  }
+  expect([...missing]).toEqual([]);
+}, 60_000);
+
+test('a fault that is left out leaves the others as they were', async () => {
+  const { injected } = await world(3);
+  const [first] = injected.keys();
+  const fewer = await world(3, { without: new Set([first!]) });
+  expect(fewer.injected.has(first!)).toBe(false);
+  expect(fewer.injected.size).toBeGreaterThan(0);
+});
+
+test('events happen in the order of their time, and of their making where that is equal', async () => {
+  const scheduler = createScheduler(0);
+  const seen: string[] = [];
+  scheduler.at(20, () => seen.push('late'));
+  scheduler.at(10, () => seen.push('first'));
+  scheduler.at(10, () => seen.push('second'));
+  scheduler.at(5, () => seen.push('never'))();
+  scheduler.at(30, () => seen.push('after the end'));
+  await scheduler.run(25, () => false);
+  expect(seen).toEqual(['first', 'second', 'late']);
+  expect(scheduler.now()).toBe(20);
+});
+
+test.each(INTERESTING)('seed $seed, which once broke "$broke", holds', async ({ seed }) => {
+  expect((await world(seed)).violation).toBeUndefined();
+});
+
+test('a world without faults ends as its jobs do', async () => {
+  const faults = oneFault(-1, 'fails');
+  const { violation, ends } = await simulate({ ...scenarioOf(5, faults), stormMs: 0 });
+  expect(violation).toBeUndefined();
+  expect([...ends.values()]).toHaveLength(5);
+});
+
+test('nothing goes wrong any more once it is calm', () => {
+  const faults = createFaults(2);
+  faults.stop();
+  const fates = Array.from({ length: 1000 }, () => faults.call('a call'));
+  expect(new Set(fates)).toEqual(new Set([undefined]));
+  expect(faults.happens('lost', 'a task')).toBe(false);
+});
+
+test.each(STORIES)('$name', async story => {
+  const cells = await cellsOf(story);
+  expect(cells.length).toBeGreaterThan(100);
+  // The whole matrix is `npm run fault-matrix`.
+  for (const cell of cells.filter((_, i) => i % 97 === 0))
+    expect(await tryCell(cell), JSON.stringify(cell)).toBeUndefined();
+});
