@@ -31,7 +31,9 @@ export function decideCancelRecorded(
     if (outcome === 'cancelled') {
       // Without a token nobody can be asked; the adapter looked for the job and made sure.
       if (job.token === undefined) return undefined;
-      return { ...job, need: 'confirm', tries: 0, nextAt: context.now + equalJitter(STOP_BACKOFF, 1, context.random) };
+      // Not from the beginning: a job that resists would be cancelled every few seconds, for days.
+      const delayMs = equalJitter(STOP_BACKOFF, looksAt(job) + 1, context.random);
+      return { ...job, need: 'confirm', nextAt: context.now + delayMs };
     }
     if (outcome.error.tokenRequired === true && job.token === undefined) {
       return { ...job, need: 'learn', nextAt: context.now };
@@ -57,8 +59,9 @@ export function decideConfirmRecorded(
     isMain && !('error' in outcome) && !isLive(execution) ? withLateOutcome(execution, outcome) : execution;
   return updateJob({ ...docs, execution: informed }, claim, context, job => {
     if (gone) return undefined;
-    const waiting = retried(job, context, 'error' in outcome ? outcome.error.retryAfterMs : undefined);
-    return waiting.tries % CANCEL_AGAIN_EVERY === 0 ? { ...waiting, need: 'cancel' } : waiting;
+    const looks = looksAt(job) + 1;
+    const waiting = retried(job, looks, context, 'error' in outcome ? outcome.error.retryAfterMs : undefined);
+    return looks % CANCEL_AGAIN_EVERY === 0 ? { ...waiting, need: 'cancel' } : waiting;
   });
 }
 
@@ -69,12 +72,18 @@ function isKnownByNow(execution: Execution, now: number): boolean {
 
 /** Stopping a job failed, or learning the token that it takes. */
 export function notStopped(job: UnwantedJob, { retryAfterMs }: CallError, context: Context): UnwantedJob {
-  return { ...retried(job, context, retryAfterMs), failedCancels: job.failedCancels + 1 };
+  return { ...retried(job, job.tries + 1, context, retryAfterMs), failedCancels: job.failedCancels + 1 };
 }
 
-function retried(job: UnwantedJob, { now, random }: Context, retryAfterMs = 0): UnwantedJob {
-  const tries = job.tries + 1;
-  return { ...job, tries, nextAt: now + Math.max(retryAfterMs, equalJitter(STOP_BACKOFF, tries, random)) };
+/** How often its executor was asked whether it is gone. */
+function looksAt({ tries, failedCancels }: UnwantedJob): number {
+  return tries - failedCancels;
+}
+
+/** One try more; `times` of them determine how long the next one waits. */
+function retried(job: UnwantedJob, times: number, { now, random }: Context, retryAfterMs = 0): UnwantedJob {
+  const delayMs = Math.max(retryAfterMs, equalJitter(STOP_BACKOFF, times, random));
+  return { ...job, tries: job.tries + 1, nextAt: now + delayMs };
 }
 
 /** Replaces the claimed job by what `change` makes of it; undefined means that it is gone. */
