@@ -153,9 +153,9 @@ export function createCheck(world: World): Check {
     },
     executorCalled: (operation, id, times) => on('called', { operation, id, times }, short(id)),
     handedOver: (id, before, bytes) => on('handed over', { id, before, bytes }, short(id)),
-    jobStarted({ task }) {
+    jobStarted({ task, attributes }) {
       secrets.add(task.executionAuth.activationToken);
-      secrets.add(task.prepareTopic().attributes.auth_token);
+      secrets.add(attributes.auth_token);
     },
     jobOffers: (id, body) => void offered.set(id, (offered.get(id) ?? new Set()).add(JSON.stringify(body))),
     jobAnswered(answer) {

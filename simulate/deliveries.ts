@@ -54,6 +54,7 @@ export function createDeliveries(world: World): Deliveries {
         const settle = (answer: Answer | undefined) => {
           if (settled) return;
           settled = true;
+          stopWaiting();
           const ok = answer !== undefined && answer.status >= 200 && answer.status <= 299;
           if (ok) acknowledged(answer);
           const { first, most } = BACKOFF_MS[to];
@@ -63,7 +64,7 @@ export function createDeliveries(world: World): Deliveries {
         };
         // The connection breaks: the work goes on, and the delivery comes again.
         if (faults.happens('cut off', label)) scheduler.after(chance.between(1, 30), () => settle(undefined));
-        scheduler.after(DEADLINE_MS[to], () => settle(undefined));
+        const stopWaiting = scheduler.after(DEADLINE_MS[to], () => settle(undefined));
         void world.serve(to, request(tries)).then(settle);
       });
     }

@@ -1,4 +1,7 @@
+import { type Distributors, parseDistributors } from '../shared/adapters/distributors.ts';
+import { typeTable } from '../shared/adapters/registry.ts';
 import type { Keyring } from '../shared/core/tokens.ts';
+import { executorType } from './executor.ts';
 import type { Deployment } from './instance.ts';
 import { stream } from './random.ts';
 import type { World } from './world.ts';
@@ -20,6 +23,14 @@ const FILE = {
 };
 const BOTH_TYPES = ['batch', 'other'];
 
+/** Read once for all worlds: what a file says does not depend on who reads it. */
+const READERS = typeTable(BOTH_TYPES.map(type => executorType(type)));
+const read = (file: object): Distributors => parseDistributors(file, READERS);
+const ALL = read(FILE);
+const ELSEWHERE = read({ ...FILE, plain: { ...PLAIN, config: { site: 'elsewhere', hints: true } } });
+const ALIASED = read({ plain: PLAIN, hints: { alias: 'plain' } });
+const ONE_TYPE = read({ plain: PLAIN, hints: FILE.hints });
+
 const KEYS = { one: Buffer.alloc(32, 1), two: Buffer.alloc(32, 2) };
 const ONE: Keyring = { current: 'one', keys: { one: KEYS.one } };
 /** Rotation: everybody knows the new key before anybody signs with it. */
@@ -30,19 +41,16 @@ type Change = (before: Deployment) => Deployment;
 
 const CHANGES: readonly Change[] = [
   // The same name stands for another config.
-  before => ({
-    ...before,
-    types: BOTH_TYPES,
-    distributors: { ...FILE, plain: { ...PLAIN, config: { site: 'elsewhere', hints: true } } },
-  }),
-  before => ({ ...before, types: BOTH_TYPES, distributors: { plain: PLAIN, hints: { alias: 'plain' } } }),
-  before => ({ ...before, types: ['batch'], distributors: { plain: PLAIN, hints: FILE.hints } }),
-  before => ({ ...before, types: BOTH_TYPES, distributors: FILE }),
+  before => ({ ...before, types: BOTH_TYPES, distributors: ELSEWHERE }),
+  before => ({ ...before, types: BOTH_TYPES, distributors: ALIASED }),
+  // A type vanishes, and with it what its executions were pinned to.
+  before => ({ ...before, types: ['batch'], distributors: ONE_TYPE }),
+  before => ({ ...before, types: BOTH_TYPES, distributors: ALL }),
   before => ({ ...before, keyring: before.keyring === ONE ? BOTH : TWO }),
 ];
 
 export function createDeployments(world: World): Deployments {
-  let current: Deployment = { types: BOTH_TYPES, distributors: FILE, keyring: ONE };
+  let current: Deployment = { types: BOTH_TYPES, distributors: ALL, keyring: ONE };
   return {
     current: () => current,
     schedule(stormMs, rollOut) {
@@ -59,7 +67,7 @@ export function createDeployments(world: World): Deployments {
       }
     },
     final() {
-      current = { ...current, types: BOTH_TYPES, distributors: FILE };
+      current = { ...current, types: BOTH_TYPES, distributors: ALL };
     },
   };
 }

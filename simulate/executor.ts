@@ -26,6 +26,8 @@ export interface Job {
   token: string;
   plan: Plan;
   task: TaskDescription;
+  /** Of what it publishes. */
+  attributes: ReturnType<TaskDescription['prepareTopic']>['attributes'];
   status: TaskStatus;
   startedAt: number;
   /** Whether somebody asked for it to be stopped, and it was. */
@@ -57,6 +59,18 @@ const configSchema = z.strictObject({
 });
 type Config = z.infer<typeof configSchema>;
 
+/** A type of distributors of this executor; one that only reads their configs creates none. */
+export function executorType(
+  type: string,
+  create: DistributorType<Config>['create'] = unused,
+): DistributorType<Config> {
+  return { type, modes: ['unattended', 'interactive'], configSchema, create };
+}
+
+function unused(): never {
+  throw new Error('only for reading configs');
+}
+
 export function createExecutor(world: World): Executor {
   const { scheduler, faults, trace, deliveries } = world;
   const jobs: Job[] = [];
@@ -79,6 +93,7 @@ export function createExecutor(world: World): Executor {
       token: `job-${siblings.length + 1}-of-${executionId}`,
       plan: planOf(world.seed, executionId, task.quest),
       task,
+      attributes: task.prepareTopic().attributes,
       status: pending(),
       startedAt: scheduler.now(),
       cancelled: false,
@@ -121,7 +136,7 @@ export function createExecutor(world: World): Executor {
   function tell(job: Job): void {
     if (job !== mainJob(job.executionId) || !job.plan.notifies) return;
     const about = `job ${short(job.executionId)}`;
-    const { attributes } = job.task.prepareTopic();
+    const { attributes } = job;
     const data = JSON.stringify(job.status);
     const publish = (more: object = {}, text = data) =>
       deliveries.publish({ data: text, attributes: { ...attributes, ...more } });
@@ -232,12 +247,7 @@ export function createExecutor(world: World): Executor {
   }
 
   return {
-    typeFor: (type, call) => ({
-      type,
-      modes: ['unattended', 'interactive'],
-      configSchema,
-      create: (config, { enqueueTask }) => create(config, call, enqueueTask),
-    }),
+    typeFor: (type, call) => executorType(type, (config, { enqueueTask }) => create(config, call, enqueueTask)),
     jobs: () => jobs,
     jobsOf: id => byExecution.get(id) ?? [],
     callsOf: (operation, id) => calls.get(`${operation} ${id}`) ?? 0,

@@ -146,6 +146,11 @@ export function oneFault(index: number, fault: CallFault, misfortunes: readonly 
   };
 }
 
+/** Nothing goes wrong. */
+export function noFaults(): Faults {
+  return oneFault(-1, 'fails');
+}
+
 export interface CountedFaults extends Faults {
   /** How many calls there were so far. */
   calls(): number;

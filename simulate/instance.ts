@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { parseDistributors } from '../shared/adapters/distributors.ts';
+import type { Distributors } from '../shared/adapters/distributors.ts';
 import { typeTable } from '../shared/adapters/registry.ts';
 import { TransientError } from '../shared/core/errors.ts';
 import type { Clock, Log, Queue, Store, Topic } from '../shared/core/ports.ts';
@@ -13,6 +13,7 @@ import type { World } from './world.ts';
 export interface Instance {
   readonly name: string;
   readonly alive: boolean;
+  readonly skewMs: number;
   /** Whatever it was in the middle of never comes to an end. */
   kill(): void;
   /** Resolves with undefined when the instance dies before it answers. */
@@ -31,7 +32,7 @@ const serving = new AsyncLocalStorage<string[]>();
 /** What is deployed. */
 export interface Deployment {
   types: readonly string[];
-  distributors: Record<string, unknown>;
+  distributors: Distributors;
   keyring: Keyring;
 }
 
@@ -151,7 +152,7 @@ export function createInstance(
       http: { request: () => Promise.reject(new Error('nothing is called by HTTP in this world')) },
       keyring: deployment.keyring,
       types,
-      distributors: parseDistributors(deployment.distributors, types),
+      distributors: deployment.distributors,
       jobUrl: 'https://job.example',
       secret: reference => reference,
     },
@@ -160,6 +161,7 @@ export function createInstance(
 
   return {
     name,
+    skewMs,
     get alive() {
       return alive;
     },

@@ -13,12 +13,13 @@ const MAX_TRIES = 40;
 
 /** A job that takes part: it activates, works, finishes its attempt, and ends with its persistent state. */
 export function startProcess(world: World, job: Job): void {
-  void live(world, job, 1);
   // The executor starts the same job a second time: only one of the two may activate.
-  if (world.faults.happens('runs twice', `job ${short(job.executionId)}`)) void live(world, job, 2);
+  const isTwice = world.faults.happens('runs twice', `job ${short(job.executionId)}`);
+  void live(world, job, 1, isTwice);
+  if (isTwice) void live(world, job, 2, isTwice);
 }
 
-async function live(world: World, job: Job, number: number): Promise<void> {
+async function live(world: World, job: Job, number: number, isTwice: boolean): Promise<void> {
   const { scheduler, faults, trace, check } = world;
   const { executionId: id, task, plan } = job;
   const about = `job ${short(id)}.${number}`;
@@ -58,7 +59,7 @@ async function live(world: World, job: Job, number: number): Promise<void> {
   if (stranger) await call('activate', 'x'.repeat(43), { executionToken: 'x'.repeat(43) }, true);
   const activated = await call('activate', task.executionAuth.activationToken, { executionToken });
   // Lost to the other process of this job, which goes on.
-  if (activated?.status === 409) return;
+  if (activated?.status === 409 && isTwice) return;
   if (activated?.status !== 200) return exit('could not activate');
   if (faults.happens('dies early', about)) {
     return world.executor.end(job, abnormal('CRASHED', 'the job died'));

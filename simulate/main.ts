@@ -85,7 +85,8 @@ function summary({ seeds, seconds, cores, virtualMs, steps, faults, failed }: To
     `${seeds.toLocaleString('en')} worlds in ${seconds.toFixed(1)} s on ${cores} cores: ${(seeds / seconds / cores).toFixed(0)} per second and core`,
     `${(virtualMs / 3_600_000).toFixed(0)} hours of virtual time, ${steps.toLocaleString('en')} steps`,
     `faults: ${counts}`,
-    failed === undefined ? 'all invariants hold' : `seed ${failed} breaks an invariant`,
+    ...(failed === undefined ? [] : [`seed ${failed} breaks an invariant`]),
+    `${seeds - (failed === undefined ? 0 : 1)} passed, ${failed === undefined ? 0 : 1} failed`,
   ].join('\n');
 }
 

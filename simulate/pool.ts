@@ -24,6 +24,8 @@ export interface Order {
 
 const BATCH = 20;
 const PROGRESS_MS = 5000;
+/** A world leaves much garbage behind, and little else. */
+const RESOURCES = { maxYoungGenerationSizeMb: 64 };
 
 /** Simulates one world after the other, on all cores, until one breaks an invariant. */
 export async function simulateSeeds({ first, count, minutes, progress }: Order): Promise<Totals> {
@@ -44,7 +46,7 @@ export async function simulateSeeds({ first, count, minutes, progress }: Order):
   }
 
   async function core(): Promise<void> {
-    const thread = new Worker(new URL('./worker.ts', import.meta.url));
+    const thread = new Worker(new URL('./worker.ts', import.meta.url), { resourceLimits: RESOURCES });
     try {
       while (!isOver()) {
         const batch = { first: next, count: Math.min(BATCH, end - next) };

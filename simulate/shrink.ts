@@ -1,4 +1,4 @@
-import { createFaults } from './faults.ts';
+import { createFaults, noFaults } from './faults.ts';
 import { type Report, scenarioOf, simulate } from './world.ts';
 
 /** What is left out of the world of a seed. */
@@ -37,7 +37,8 @@ export async function shrink(seed: number, report: Report): Promise<Less> {
     return violation?.invariant === wanted ? [...injected.keys()] : undefined;
   }
 
-  for (let quests = [0, 1, 2, 3, 4], n = quests.length - 1; n >= 0 && quests.length > 1; n--) {
+  let quests = scenarioOf(seed, noFaults()).quests.map((_, number) => number);
+  for (let n = quests.length - 1; n >= 0 && quests.length > 1; n--) {
     const fewer = { ...best, quests: quests.filter(one => one !== n) };
     const left = await breaks(fewer);
     if (left === undefined) continue;

@@ -37,12 +37,13 @@ export type TaskResult = z.infer<typeof taskResultSchema>;
 /** What an executor says of an execution. */
 export type TaskStatus = { state: 'pending' } | { state: 'running' } | { state: 'finished'; result: TaskResult };
 
+const strictData = z.strictObject(dataSchema.shape);
+const strictAbnormal = z.strictObject(abnormalSchema.shape);
+
 /** As `taskResultSchema`, for what comes from outside: says what is wrong, and refuses a result that is both. */
 const givenResultSchema = z.unknown().transform((value, context): TaskResult => {
   const isAbnormal = isJsonObject(value) && 'abnormalFinish' in value;
-  const parsed = (isAbnormal ? z.strictObject(abnormalSchema.shape) : z.strictObject(dataSchema.shape)).safeParse(
-    value,
-  );
+  const parsed = (isAbnormal ? strictAbnormal : strictData).safeParse(value);
   if (parsed.success) return parsed.data;
   for (const { message, path } of parsed.error.issues) context.addIssue({ code: 'custom', message, path });
   return z.NEVER;

@@ -22,7 +22,8 @@ if (values.help) {
   );
   const hunted = await hunt(chosen, wholeNumber(values.seeds, 'seeds') ?? SEEDS, tell);
   const survived = hunted.filter(({ caught }) => caught === undefined);
-  console.log(`${hunted.length - survived.length} caught, ${survived.length} survived`);
+  // For a mutant to pass is to be caught.
+  console.log(`${hunted.length - survived.length} passed, ${survived.length} failed`);
   process.exitCode = survived.length > 0 || hunted.length === 0 ? 1 : 0;
 }
 
