@@ -51,9 +51,10 @@ test.each(INTERESTING)('seed $seed, which once broke "$broke", holds', async ({ 
 
 test('a world without faults ends as its jobs do', async () => {
   const faults = oneFault(-1, 'fails');
-  const { violation, ends } = await simulate({ ...scenarioOf(5, faults), stormMs: 0 });
+  const scenario = scenarioOf(5, faults);
+  const { violation, ends } = await simulate({ ...scenario, stormMs: 0 });
   expect(violation).toBeUndefined();
-  expect([...ends.values()]).toHaveLength(5);
+  expect([...ends.values()]).toHaveLength(scenario.quests.length);
 });
 
 test('nothing goes wrong any more once it is calm', () => {
