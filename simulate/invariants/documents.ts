@@ -11,6 +11,7 @@ import {
 import { attemptId, executionId, shardOf } from '../../shared/core/ids.ts';
 import { canonicalJson, type JsonObject, sha256 } from '../../shared/core/json.ts';
 import { RETRY_CLASSES, retryPolicy } from '../../shared/core/quest.ts';
+import { earliest, launchTime, owedTimes } from './owed.ts';
 import { type Facts, type Invariant, executionsOf } from './invariant.ts';
 
 /** What every write must leave true. */
@@ -317,7 +318,6 @@ export const DOCUMENT_INVARIANTS: readonly Invariant<'written'>[] = [
 ];
 
 const PHASES = { SCHEDULING: 'start', RUNNING: 'run', STOPPING: 'stop' } as const;
-const BLOCKED_RECHECK_MS = 60 * 60_000;
 
 function endOf(execution: Exclude<Execution, { state: keyof typeof PHASES }>): unknown {
   const { state, result, endedAt, reported, halt } = execution;
@@ -346,29 +346,4 @@ function classOf(execution: Execution): string | undefined {
 
 function statusOf(execution: Execution): string | undefined {
   return execution.state === 'ABNORMAL_FINISHED' ? execution.result.abnormalFinish.status : undefined;
-}
-
-/** The rules of time, said once more in other words than the code's. */
-function owedTimes({ claim, unwanted = [], ...execution }: Execution): (number | undefined)[] {
-  const held = (at: number | undefined) => at && Math.max(at, claim?.untilAt ?? 0);
-  const times = unwanted.map(job => held(job.nextAt));
-  if ('enteredAt' in execution) {
-    times.push(claim?.call === 'run' ? execution.deadlineAt : held(execution.deadlineAt));
-    if (execution.launch.state === 'owed') times.push(held(execution.launch.nextAt));
-    if (execution.launch.state === 'launched') {
-      times.push(held(execution.poll.nextAt), held(execution.launch.outbox?.nextAt));
-    }
-  }
-  return times;
-}
-
-function launchTime(attempt: Attempt): number | undefined {
-  if (attempt.state !== 'SCHEDULING') return undefined;
-  const { after, notBefore, updatedAt } = attempt;
-  return after === undefined ? notBefore : Math.max(notBefore, updatedAt + BLOCKED_RECHECK_MS);
-}
-
-function earliest(times: readonly (number | undefined)[]): number | undefined {
-  const some = times.filter(at => at !== undefined);
-  return some.length === 0 ? undefined : Math.min(...some);
 }

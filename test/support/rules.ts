@@ -9,6 +9,7 @@ import {
   tokenOf,
 } from '../../shared/core/execution.ts';
 import { RETRY_CLASSES, retryPolicy } from '../../shared/core/quest.ts';
+import { earliest, launchTime, owedTimes } from '../../simulate/invariants/owed.ts';
 
 interface Change {
   before: Docs;
@@ -19,8 +20,6 @@ interface Change {
 }
 
 type Rule = readonly [sentence: string, holds: (change: Change) => boolean];
-
-const HOUR_MS = 60 * 60_000;
 
 /** What must hold for every decision on an execution, whatever its state and the event. */
 const RULES: readonly Rule[] = [
@@ -76,12 +75,11 @@ const RULES: readonly Rule[] = [
   [
     'wakeAt is the earliest of what an execution is owed',
     ({ before, after }) =>
-      before.execution === after.execution || after.execution.wakeAt === minimum(owedTimes(after.execution)),
+      before.execution === after.execution || after.execution.wakeAt === earliest(owedTimes(after.execution)),
   ],
   [
     'wakeAt of an attempt is when its next execution is due',
-    ({ before, after, now }) =>
-      before.attempt === after.attempt || after.attempt.wakeAt === launchTime(after.attempt, now),
+    ({ before, after }) => before.attempt === after.attempt || after.attempt.wakeAt === launchTime(after.attempt),
   ],
   [
     'a live execution wakes by a deadline, or is polled or run when it has none',
@@ -173,28 +171,6 @@ function endOf(execution: Execution): unknown {
   if (isLive(execution)) return execution.state;
   const { state, result, endedAt, reported, halt } = execution;
   return { state, result, endedAt, reported, halt };
-}
-
-/** The rules of time-outs, said once more in other words than the code's. */
-function owedTimes({ claim, unwanted = [], ...execution }: Execution): (number | undefined)[] {
-  const held = (at: number | undefined) => at && Math.max(at, claim?.untilAt ?? 0);
-  const times = unwanted.map(job => held(job.nextAt));
-  if ('enteredAt' in execution) {
-    times.push(claim?.call === 'run' ? execution.deadlineAt : held(execution.deadlineAt));
-    if (execution.launch.state === 'owed') times.push(held(execution.launch.nextAt));
-    if (execution.launch.state === 'launched') times.push(held(execution.poll.nextAt), execution.launch.outbox?.nextAt);
-  }
-  return times;
-}
-
-function minimum(times: readonly (number | undefined)[]): number | undefined {
-  const some = times.filter(at => at !== undefined);
-  return some.length === 0 ? undefined : Math.min(...some);
-}
-
-function launchTime(attempt: Attempt, now: number): number | undefined {
-  if (attempt.state !== 'SCHEDULING') return undefined;
-  return attempt.after === undefined ? attempt.notBefore : Math.max(attempt.notBefore, now + HOUR_MS);
 }
 
 /** Only its own outcome ends a claim, but for two cases: a poll nobody needs, and a `run` that hangs at a deadline. */
