@@ -1,7 +1,6 @@
-import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import type { FaultKind } from './faults.ts';
-import type { Lived } from './worker.ts';
+import { CORES, onAllCores, startThread } from './threads.ts';
+import type { Batch, Lived } from './worker.ts';
 
 export interface Totals {
   seeds: number;
@@ -24,14 +23,11 @@ export interface Order {
 
 const BATCH = 20;
 const PROGRESS_MS = 5000;
-/** A world leaves much garbage behind, and little else. */
-const RESOURCES = { maxYoungGenerationSizeMb: 64 };
 
 /** Simulates one world after the other, on all cores, until one breaks an invariant. */
 export async function simulateSeeds({ first, count, minutes, progress }: Order): Promise<Totals> {
-  const cores = availableParallelism();
   const startedAt = performance.now();
-  const totals: Totals = { seeds: 0, seconds: 0, cores, virtualMs: 0, steps: 0, faults: new Map() };
+  const totals: Totals = { seeds: 0, seconds: 0, cores: CORES, virtualMs: 0, steps: 0, faults: new Map() };
   const end = first + count;
   let next = first;
   const isOver = () => next >= end || totals.failed !== undefined || performance.now() - startedAt >= minutes * 60_000;
@@ -45,33 +41,18 @@ export async function simulateSeeds({ first, count, minutes, progress }: Order):
     if (failed !== undefined) totals.failed = Math.min(failed, totals.failed ?? failed);
   }
 
-  async function core(): Promise<void> {
-    const thread = new Worker(new URL('./worker.ts', import.meta.url), { resourceLimits: RESOURCES });
-    try {
-      while (!isOver()) {
-        const batch = { first: next, count: Math.min(BATCH, end - next) };
-        next += batch.count;
-        add(await ask(thread, batch));
-      }
-    } finally {
-      await thread.terminate();
-    }
+  function nextBatch(): Batch | undefined {
+    if (isOver()) return undefined;
+    const batch = { first: next, count: Math.min(BATCH, end - next) };
+    next += batch.count;
+    return batch;
   }
 
   const ticker = setInterval(() => progress(totals), PROGRESS_MS);
   try {
-    await Promise.all(Array.from({ length: cores }, core));
+    await onAllCores(() => startThread<Batch, Lived>('./worker.ts'), nextBatch, add);
   } finally {
     clearInterval(ticker);
   }
   return totals;
-}
-
-function ask(thread: Worker, batch: { first: number; count: number }): Promise<Lived> {
-  return new Promise((resolve, reject) => {
-    thread.once('message', resolve);
-    thread.once('error', reject);
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-    thread.postMessage(batch);
-  });
 }

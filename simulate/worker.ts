@@ -1,8 +1,14 @@
-import { type MessagePort, parentPort } from 'node:worker_threads';
+import { answering } from './answering.ts';
 import type { FaultKind } from './faults.ts';
 import { world } from './shrink.ts';
 
-/** What became of some worlds. */
+/** Some worlds. */
+export interface Batch {
+  first: number;
+  count: number;
+}
+
+/** What became of them. */
 export interface Lived {
   seeds: number;
   virtualMs: number;
@@ -30,13 +36,4 @@ async function live(first: number, count: number): Promise<Lived> {
   return lived;
 }
 
-const parent = parentPort as MessagePort;
-parent.on('message', ({ first, count }: { first: number; count: number }) => {
-  live(first, count).then(
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port of a worker has no origin
-    lived => parent.postMessage(lived),
-    (error: unknown) => {
-      throw error;
-    },
-  );
-});
+answering(({ first, count }: Batch) => live(first, count));

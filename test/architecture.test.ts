@@ -71,6 +71,11 @@ describe('imports run downwards only:', () => {
   });
 });
 
+test('nothing of the product imports what tries it', () => {
+  const trying = /^(simulate|soak|bench|test)\//;
+  expect(IMPORTS.filter(({ to }) => trying.test(to))).toEqual([]);
+});
+
 test('the core needs only zod, canonicalize and node:crypto', () => {
   const packages = IMPORTS.filter(one => layerOf(one.from) === 'shared/core' && isPackage(one)).map(({ to }) => to);
   expect([...new Set(packages)].toSorted()).toEqual(CORE_PACKAGES.toSorted());

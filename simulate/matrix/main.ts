@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util';
 import { CALL_FAULTS } from '../faults.ts';
 import { wholeNumber } from '../options.ts';
-import { cellsOf, runCell, tryCell } from './matrix.ts';
+import { onAllCores, startThread } from '../threads.ts';
+import { runCell } from './matrix.ts';
 import { STORIES } from './scenarios.ts';
+import type { Told } from './worker.ts';
 
 const USAGE = `Usage: npm run fault-matrix -- [--story NAME --index N --fault HOW]
 
@@ -27,21 +29,20 @@ else if (values.story !== undefined && index !== undefined && fault !== undefine
 } else await tryAll();
 
 async function tryAll(): Promise<void> {
-  let passed = 0;
-  let failed = 0;
-  for (const story of STORIES) {
-    const cells = await cellsOf(story);
-    for (const cell of cells) {
-      const problem = await tryCell(cell);
-      if (problem === undefined) {
-        passed++;
-        continue;
-      }
-      failed++;
-      console.log(`FAILED: --story '${cell.story}' --index ${cell.index} --fault '${cell.fault}': it ${problem}`);
-    }
-    console.log(`${String(cells.length).padStart(6)} runs of: ${story.name}`);
-  }
-  console.log(`${passed} passed, ${failed} failed`);
-  process.exitCode = failed > 0 ? 1 : 0;
+  const total = { passed: 0, failed: 0 };
+  const stories = STORIES.keys();
+  const start = () => startThread<number, Told>('./matrix/worker.ts');
+  await onAllCores(
+    start,
+    () => stories.next().value,
+    ({ story, cells, failures }) => {
+      for (const { index: at, fault: how, problem } of failures)
+        console.log(`FAILED: --story '${story}' --index ${at} --fault '${how}': it ${problem}`);
+      console.log(`${String(cells).padStart(6)} runs of: ${story}`);
+      total.failed += failures.length;
+      total.passed += cells - failures.length;
+    },
+  );
+  console.log(`${total.passed} passed, ${total.failed} failed`);
+  process.exitCode = total.failed > 0 ? 1 : 0;
 }

@@ -1,7 +1,6 @@
-import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import { CORES, startThread } from '../threads.ts';
 import type { Mutant } from './table.ts';
-import type { Caught } from './worker.ts';
+import type { Caught, Hunt } from './worker.ts';
 
 export interface Hunted {
   mutant: Mutant;
@@ -17,26 +16,23 @@ export async function hunt(
 ): Promise<readonly Hunted[]> {
   const all: Hunted[] = [];
   const waiting = [...mutants];
-  const worker = async () => {
+  const core = async () => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const caught = await huntOne(mutant, seeds);
+      const caught = await huntOne({ mutant, seeds });
       const hunted = { mutant, ...(caught && { caught }) };
       all.push(hunted);
       tell(hunted);
     }
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  await Promise.all(Array.from({ length: CORES }, core));
   return all;
 }
 
-async function huntOne(mutant: Mutant, seeds: number): Promise<Caught | undefined> {
-  const thread = new Worker(new URL('./worker.ts', import.meta.url), { workerData: { mutant, seeds } });
+async function huntOne(hunted: Hunt): Promise<Caught | undefined> {
+  const thread = startThread<Hunt, Caught | undefined>('./mutants/worker.ts');
   try {
-    return await new Promise<Caught | undefined>((resolve, reject) => {
-      thread.once('message', resolve);
-      thread.once('error', reject);
-    });
+    return await thread.ask(hunted);
   } finally {
-    await thread.terminate();
+    await thread.close();
   }
 }

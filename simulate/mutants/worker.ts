@@ -1,4 +1,4 @@
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { answering } from '../answering.ts';
 import { mutate } from './load.ts';
 import type { Mutant } from './table.ts';
 
@@ -8,8 +8,13 @@ export interface Caught {
   invariant: string;
 }
 
-/** Lives through worlds of one mutant until an invariant is broken. */
-async function hunt({ mutant, seeds }: { mutant: Mutant; seeds: number }): Promise<Caught | undefined> {
+export interface Hunt {
+  mutant: Mutant;
+  seeds: number;
+}
+
+/** Lives through worlds of one mutant until an invariant is broken. A thread is good for one hunt: the bug stays. */
+async function hunt({ mutant, seeds }: Hunt): Promise<Caught | undefined> {
   mutate(mutant);
   // Only now, with the bug.
   const [{ createFaults }, { scenarioOf, simulate }] = await Promise.all([
@@ -23,5 +28,4 @@ async function hunt({ mutant, seeds }: { mutant: Mutant; seeds: number }): Promi
   return undefined;
 }
 
-// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port of a worker has no origin
-(parentPort as MessagePort).postMessage(await hunt(workerData as { mutant: Mutant; seeds: number }));
+answering(hunt);
