@@ -5,5 +5,6 @@ export const INTERESTING: readonly { seed: number; broke: string }[] = [
   { seed: 388, broke: 'what run answered is recorded' },
   { seed: 489, broke: 'predecessors are gone' },
   { seed: 782, broke: 'a settled world is left alone' },
+  { seed: 111_752, broke: 'late outcomes are kept' },
   { seed: 976, broke: 'unwanted jobs are stopped' },
 ];

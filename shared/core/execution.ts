@@ -104,6 +104,8 @@ const common = {
   poll: pollSchema,
   claim: claimSchema.optional(),
   unwanted: z.array(unwantedJobSchema).optional(),
+  /** Notifications that came before the token was known, and cannot be read until it is; the newest last. */
+  kept: z.array(notificationDataSchema).optional(),
   wakeAt: instantSchema.optional(),
 };
 
@@ -114,8 +116,6 @@ const live = {
   deadlineAt: instantSchema.optional(),
   /** How often the executor was asked at or after the deadline. */
   asked: z.int().min(0),
-  /** Notifications that came before the token was known, the newest last. */
-  kept: z.array(notificationDataSchema).optional(),
 };
 
 const ended = {

@@ -112,13 +112,14 @@ export const EVENT_INVARIANTS: readonly AnyInvariant[] = [
   }),
   invariant({
     name: 'late outcomes are kept',
-    sentence: 'An end that is told after the execution has ended otherwise is kept beside the result.',
+    sentence: 'An end that is told, and cannot count any more, is kept beside the result: read, or as it came.',
     on: 'acknowledged',
     broken({ request, outcome }, facts) {
       const told = readDirectly(request, outcome, facts);
       if (told === undefined || isLive(told.execution)) return undefined;
-      const { reported, lateOutcome } = told.execution;
-      return !reported && lateOutcome === undefined && `"${outcome}"`;
+      const { reported, lateOutcome, kept = [] } = told.execution;
+      if (reported || lateOutcome !== undefined) return undefined;
+      return !kept.some(({ data }) => data === told.data) && `"${outcome}"`;
     },
   }),
   invariant({

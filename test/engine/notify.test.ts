@@ -159,6 +159,20 @@ describe('a notification that comes before the token', () => {
     expect(await attempt(id)).toMatchObject({ state: 'FINISHED' });
   });
 
+  test('is not lost when the execution ends first: it tells the late outcome once the token is known', async () => {
+    const { id, e, notify, answer, execution, engine } = await startingUp({
+      ...SCRIPT,
+      cancel: async () => {},
+    } as typeof SCRIPT);
+    await notify(e, DONE);
+    await engine.cancelAttempt(id, 'unwanted');
+    expect(await execution(id)).toMatchObject({ state: 'ABNORMAL_FINISHED', kept: [{ data: JSON.stringify(DONE) }] });
+    await answer({ token: 'job-1' });
+    const late = await execution(id);
+    expect(late).toMatchObject({ state: 'ABNORMAL_FINISHED', lateOutcome: { data: { answer: 42 } } });
+    expect(late.kept).toBeUndefined();
+  });
+
   test('is dropped when it is another distributor’s', async () => {
     const { e, notify } = await startingUp();
     const auth_token = authToken(KEYRING, { execution: e, distributor: 'other' }, { issuedAt: 0, keyId: 'key-1' });

@@ -95,7 +95,7 @@ const RULES: readonly Rule[] = [
     ({ after: { execution } }) =>
       isLive(execution) ||
       (execution.poll.nextAt === undefined &&
-        !('kept' in execution && execution.kept) &&
+        (execution.kept === undefined || execution.launch.state === 'owed') &&
         (execution.unwanted !== undefined || execution.wakeAt === undefined)),
   ],
   ['a live claim is left alone', claimIsLeftAlone],

@@ -52,6 +52,8 @@ function ended(execution: LiveExecution, { result, reported }: Ending, now: numb
     // A poll under way no longer matters; any other call must be over before its job is cancelled.
     claim: claim?.call === 'poll' ? undefined : claim,
     unwanted: unwantedAtEnd(execution, reported, now),
+    // Perhaps the token becomes known after all; then they tell the late outcome.
+    kept: launch.state === 'owed' ? execution.kept : undefined,
     endedAt: now,
     reported,
     halt: execution.state === 'STOPPING' ? execution.halt : undefined,

@@ -136,9 +136,10 @@ function recordLateLaunch(docs: Ended, { token, status }: Launched, context: Con
   const launched: EndedExecution = {
     ...withLateOutcome(execution, status),
     launch: { state: 'launched', token, at: now },
+    kept: undefined,
     unwanted: status.state === 'finished' ? strays : [...strays, unwantedJob(token, now, now)],
   };
-  return commit(reviseEnded(docs, launched, context), NOTHING);
+  return commit(reviseEnded(docs, launched, context), { tasks: [], notifications: execution.kept ?? [] });
 }
 
 /** Running again only to learn the token failed: for good means that there is no job, unless nobody was asked. */
