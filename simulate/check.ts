@@ -117,7 +117,7 @@ export function createCheck(world: World): Check {
    */
   function isUnknown({ token, executionId }: Job): boolean {
     if (tokens.has(token) || world.executor.jobsOf(executionId).length === 1) return false;
-    return [...world.faults.injected.values()].some(kind => LOSING.includes(kind));
+    return [...world.faults.injected.values()].some(kind => LOSING.includes(kind) || kind === 'is unusable');
   }
 
   const unwatched = (job: Job) => isExcludedId(job.executionId) || isUnknown(job);
