@@ -1,12 +1,10 @@
 import type { LogFields } from '../shared/core/ports.ts';
-import type { FunctionName } from '../functions/wiring.ts';
 import { type Check, createCheck, type Violation } from './check.ts';
 import { createDeliveries, type Deliveries, SWEEP_EVERY_MS } from './deliveries.ts';
 import { createDeployments } from './deployments.ts';
 import { createExecutor, type Executor } from './executor.ts';
 import type { FaultKind, Faults } from './faults.ts';
-import type { Answer, Request } from './http-call.ts';
-import { createInstance, type Instance } from './instance.ts';
+import { createFleet, type Fleet } from './fleet.ts';
 import { liveClient, randomQuest } from './client.ts';
 import { stream } from './random.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
@@ -24,10 +22,9 @@ export interface World {
   readonly executor: Executor;
   readonly check: Check;
   /** Has one of the instances serve a request; undefined when none does, or it dies. */
-  serve(name: FunctionName, request: Request): Promise<Answer | undefined>;
+  serve: Fleet['serve'];
   logged(instance: string, severity: 'info' | 'warn' | 'error', message: string, fields?: LogFields): void;
-  /** How far ahead the clock of an instance is. */
-  worstSkewMs(): number;
+  worstSkewMs: Fleet['worstSkewMs'];
 }
 
 export interface Scenario {
@@ -52,11 +49,6 @@ export interface Report {
 }
 
 const START = Date.parse('2026-11-24T00:00:00Z');
-const INSTANCES = 3;
-const MAX_SKEW_MS = 5 * 60_000;
-const RESTART_MS = 10_000;
-/** The longest that a caller waits: Cloud Tasks for the work of an adapter. */
-const PATIENCE_MS = 10 * 60_000;
 /** What a sweep enqueues has a name, and is enqueued again after this long at the latest. */
 const NAME_WINDOW_MS = 10 * 60_000;
 /** More steps than any world needs: whatever goes round in a circle ends here. */
@@ -74,63 +66,21 @@ export function scenarioOf(seed: number, faults: Faults, keepTrace = false): Sce
 export async function simulate({ seed, quests, faults, stormMs, keepTrace = false }: Scenario): Promise<Report> {
   const scheduler = createScheduler(START);
   const trace = createTrace(START, keepTrace);
-  const chance = stream(seed, 'instances');
-  const fleet: Instance[] = [];
-  let born = 0;
+  const chance = stream(seed, 'world');
   const world = { seed, scheduler, faults, trace } as { -readonly [K in keyof World]: World[K] };
   world.check = createCheck(world);
   world.database = createDatabase(changes => world.check.committed(changes));
   world.deliveries = createDeliveries(world);
   world.executor = createExecutor(world);
-  world.worstSkewMs = () => Math.max(0, ...fleet.map(one => one.skewMs));
   world.logged = (instance, severity, message, fields) => {
     world.check.logged(severity, message, fields);
     trace.add(scheduler.now(), `${instance} ${severity}: ${message}`, () => JSON.stringify(fields));
   };
   const deployments = createDeployments(world);
 
-  function launch(): void {
-    const name = `i${++born}`;
-    const skewMs = faults.happens('clock is wrong', name) ? chance.between(-MAX_SKEW_MS, MAX_SKEW_MS) : 0;
-    const backends = {
-      store: world.database.reach,
-      queue: world.deliveries.queue,
-      topic: world.deliveries.topic,
-    };
-    fleet.push(createInstance(world, backends, { name, skewMs, deployment: deployments.current() }));
-  }
-
-  world.serve = async (name, request) => {
-    const alive = fleet.filter(one => one.alive);
-    const instance = alive[Math.floor(chance.fraction() * alive.length)];
-    if (instance === undefined) return undefined;
-    const { promise: gaveUp, resolve: giveUp } = Promise.withResolvers<undefined>();
-    const stopWaiting = scheduler.after(PATIENCE_MS, () => giveUp(undefined));
-    const served = await Promise.race([instance.serve(name, request), gaveUp]);
-    stopWaiting();
-    if (!instance.alive) replaceLater(instance);
-    if (served === undefined) return undefined;
-    world.check.answered(name, request, served.answer, served.told);
-    return served.answer;
-  };
-
-  function replaceLater(dead: Instance): void {
-    const index = fleet.indexOf(dead);
-    if (index < 0) return;
-    fleet.splice(index, 1);
-    scheduler.after(chance.between(100, RESTART_MS), launch);
-  }
-
-  /** A new revision takes over: the old instances are killed, one after the other. */
-  function rollOut(): void {
-    for (const old of fleet.splice(0)) {
-      launch();
-      scheduler.after(chance.between(0, RESTART_MS), old.kill);
-    }
-    while (fleet.length < INSTANCES) launch();
-  }
-
-  for (let n = 0; n < INSTANCES; n++) launch();
+  const fleet = createFleet(world, deployments.current);
+  world.serve = fleet.serve;
+  world.worstSkewMs = fleet.worstSkewMs;
   let clients = quests.length;
   const live = async (desc: object, number: number) => {
     await liveClient(world, number, desc);
@@ -138,7 +88,7 @@ export async function simulate({ seed, quests, faults, stormMs, keepTrace = fals
   };
   quests.forEach((desc, number) => void live(desc, number));
   world.deliveries.startSweeping();
-  if (stormMs > 0) deployments.schedule(stormMs, rollOut);
+  if (stormMs > 0) deployments.schedule(stormMs, fleet.rollOut);
   if (faults.happens('document broken', 'world')) {
     scheduler.after(chance.between(0, stormMs), () => breakOne(world, chance.fraction()));
   }
@@ -150,7 +100,7 @@ export async function simulate({ seed, quests, faults, stormMs, keepTrace = fals
     trace.add(scheduler.now(), 'calm');
     faults.stop();
     deployments.final();
-    rollOut();
+    fleet.rollOut();
   }
 
   const calmFrom = scheduler.now();
