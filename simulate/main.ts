@@ -10,7 +10,7 @@ const USAGE = `Usage: npm run simulate -- [--seeds N | --minutes M] [--seed S] [
 Simulates worlds in which everything goes wrong, in virtual time, and checks all invariants at every step.
 
   --seeds N      how many worlds (1000), from --seed on (1), on all cores
-  --minutes M    worlds for so long instead
+  --minutes M    worlds for so long instead; Ctrl-C ends it early, with what there is
   --seed S       alone: this one world, with its trace
   --without F    faults to be left out of it, by the names that a failure prints, separated by ";"
   --quests 0,2   only these of its quests`;
@@ -34,7 +34,10 @@ async function main(): Promise<void> {
     const quests = values.quests?.split(',').map(text => wholeNumber(text, 'quests')!);
     return replay(seed, { without: new Set(values.without?.split(';')), ...(quests && { quests }) });
   }
+  const interrupted = new AbortController();
+  process.once('SIGINT', () => interrupted.abort());
   const totals = await simulateSeeds({
+    signal: interrupted.signal,
     first: seed ?? 1,
     count: minutes === undefined ? (seeds ?? 1000) : Number.POSITIVE_INFINITY,
     minutes: minutes ?? Number.POSITIVE_INFINITY,

@@ -18,6 +18,8 @@ export interface Order {
   first: number;
   count: number;
   minutes: number;
+  /** Ends it early, after the worlds that are being lived through. */
+  signal: AbortSignal;
   progress(totals: Totals): void;
 }
 
@@ -25,12 +27,13 @@ const BATCH = 20;
 const PROGRESS_MS = 5000;
 
 /** Simulates one world after the other, on all cores, until one breaks an invariant. */
-export async function simulateSeeds({ first, count, minutes, progress }: Order): Promise<Totals> {
+export async function simulateSeeds({ first, count, minutes, signal, progress }: Order): Promise<Totals> {
   const startedAt = performance.now();
   const totals: Totals = { seeds: 0, seconds: 0, cores: CORES, virtualMs: 0, steps: 0, faults: new Map() };
   const end = first + count;
   let next = first;
-  const isOver = () => next >= end || totals.failed !== undefined || performance.now() - startedAt >= minutes * 60_000;
+  const isOver = () =>
+    signal.aborted || next >= end || totals.failed !== undefined || performance.now() - startedAt >= minutes * 60_000;
 
   function add({ seeds, virtualMs, steps, faults, failed }: Lived): void {
     totals.seeds += seeds;
