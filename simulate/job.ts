@@ -14,12 +14,17 @@ const MAX_TRIES = 40;
 /** A job that takes part: it activates, works, finishes its attempt, and ends with its persistent state. */
 export function startProcess(world: World, job: Job): void {
   // The executor starts the same job a second time: only one of the two may activate.
-  const isTwice = world.faults.happens('runs twice', `job ${short(job.executionId)}`);
-  void live(world, job, 1, isTwice);
-  if (isTwice) void live(world, job, 2, isTwice);
+  const processes: Processes = { others: world.faults.happens('runs twice', `job ${short(job.executionId)}`) ? 1 : 0 };
+  if (processes.others > 0) void live(world, job, 2, processes);
+  void live(world, job, 1, processes);
 }
 
-async function live(world: World, job: Job, number: number, isTwice: boolean): Promise<void> {
+/** Of one job: how many go on besides the one that looks. */
+interface Processes {
+  others: number;
+}
+
+async function live(world: World, job: Job, number: number, processes: Processes): Promise<void> {
   const { scheduler, faults, trace, check } = world;
   const { executionId: id, task, plan } = job;
   const about = `job ${short(id)}.${number}`;
@@ -31,7 +36,7 @@ async function live(world: World, job: Job, number: number, isTwice: boolean): P
   const wait = (milliseconds: number) => new Promise<void>(resolve => scheduler.after(milliseconds, resolve));
   // Of two processes of one job the second says nothing of how the job ended.
   const exit = (reason: string) => {
-    if (number === 1) world.executor.end(job, abnormal('FAILED', reason));
+    if (number === 1 || processes.others < 1) world.executor.end(job, abnormal('FAILED', reason));
   };
 
   /** Calls the `job` function until it answers. */
@@ -59,7 +64,7 @@ async function live(world: World, job: Job, number: number, isTwice: boolean): P
   if (stranger) await call('activate', 'x'.repeat(43), { executionToken: 'x'.repeat(43) }, true);
   const activated = await call('activate', task.executionAuth.activationToken, { executionToken });
   // Lost to the other process of this job, which goes on.
-  if (activated?.status === 409 && isTwice) return;
+  if (activated?.status === 409 && processes.others-- > 0) return;
   if (activated?.status !== 200) return exit('could not activate');
   if (faults.happens('dies early', about)) {
     return world.executor.end(job, abnormal('CRASHED', 'the job died'));

@@ -155,11 +155,12 @@ export function createModel(mode: Mode, now: () => number) {
     launched(n: number, e: number, word: Word): void {
       const { a, x } = find(n, e);
       x.tokenAt = now();
+      const kept = x.kept.splice(0);
       if (isOver(x)) {
         if (isOutcome(word)) gone(x, word);
+        for (const earlier of kept) model.told(n, e, earlier);
         return;
       }
-      const kept = x.kept.splice(0);
       hear(a, x, word);
       if (x.state !== 'STOPPING' || kept.length > 0) x.pollAt = now() + (kept.length > 0 ? 30 * SECOND_MS : POLL_MS);
       for (const earlier of kept) model.told(n, e, earlier);
