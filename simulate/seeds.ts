@@ -7,4 +7,6 @@ export const INTERESTING: readonly { seed: number; broke: string }[] = [
   { seed: 782, broke: 'a settled world is left alone' },
   { seed: 111_752, broke: 'late outcomes are kept' },
   { seed: 976, broke: 'unwanted jobs are stopped' },
+  { seed: 200_388, broke: 'everything settles' },
+  { seed: 207_321, broke: 'everything settles' },
 ];
