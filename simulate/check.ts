@@ -93,10 +93,9 @@ export function createCheck(world: World): Check {
     claims.set(key, (claims.get(key) ?? 0) + 1);
   }
 
+  const broken = () => world.database.all('execution').filter(one => facts.isBroken(idOfExecution(one)));
   const isExcluded = (quest: string, attempt: number) =>
-    world.database
-      .all('execution')
-      .some(one => one.quest === quest && one.attempt === attempt && facts.isBroken(idOfExecution(one)));
+    broken().some(one => one.quest === quest && one.attempt === attempt);
 
   function live(): string[] {
     const attempts = world.database
@@ -109,7 +108,7 @@ export function createCheck(world: World): Check {
     ];
   }
 
-  const isPoisoned = () => world.database.all('execution').some(one => facts.isBroken(idOfExecution(one)));
+  const isPoisoned = () => broken().length > 0;
 
   /**
    * An executor that starts a second job of an execution breaks its promise; where the answer with the first one's token
@@ -123,11 +122,8 @@ export function createCheck(world: World): Check {
   const unwatched = (job: Job) => isExcludedId(job.executionId) || isUnknown(job);
 
   function noteKept(execution: Execution): void {
-    if (!('kept' in execution) || execution.kept === undefined) return;
-    const id = idOfExecution(execution);
-    const known = kept.get(id) ?? new Set<string>();
-    for (const { data } of execution.kept) known.add(data);
-    kept.set(id, known);
+    if (execution.kept === undefined) return;
+    for (const { data } of execution.kept) addTo(kept, idOfExecution(execution), data);
   }
 
   function noteTokens({ launch, unwanted = [] }: Execution): void {
@@ -157,7 +153,7 @@ export function createCheck(world: World): Check {
       secrets.add(task.executionAuth.activationToken);
       secrets.add(attributes.auth_token);
     },
-    jobOffers: (id, body) => void offered.set(id, (offered.get(id) ?? new Set()).add(JSON.stringify(body))),
+    jobOffers: (id, body) => addTo(offered, id, JSON.stringify(body)),
     jobAnswered(answer) {
       const { operation, id, body, status } = answer;
       if (status === 200) {
@@ -165,7 +161,7 @@ export function createCheck(world: World): Check {
           operation === 'activate'
             ? [activations, (body as { executionToken: string }).executionToken]
             : [finishes, JSON.stringify(body)];
-        accepted.set(id, (accepted.get(id) ?? new Set()).add(value));
+        addTo(accepted, id, value);
       }
       if (operation === 'activate') secrets.add((body as { executionToken: string }).executionToken);
       on('job answered', answer, `${operation} ${short(id)}`);
@@ -210,4 +206,8 @@ export function createCheck(world: World): Check {
           ]),
       ),
   };
+}
+
+function addTo<Key>(sets: Map<Key, Set<string>>, key: Key, value: string): void {
+  sets.set(key, (sets.get(key) ?? new Set()).add(value));
 }

@@ -17,7 +17,7 @@ export interface Deliveries extends Pick<Backends, 'queue' | 'topic'> {
 
 /** Cloud Tasks remembers names for up to an hour after their task is gone; ours are used for ten minutes. */
 const NAME_WINDOW_MS = 60 * 60_000;
-const DEADLINE_MS = { tasks: 600_000, notify: 60_000, sweep: 60_000 } as const;
+const DEADLINE_MS = { tasks: 600_000, notify: 60_000 } as const;
 /** https://cloud.google.com/tasks/docs/configuring-queues, as deploy.sh sets them. */
 const BACKOFF_MS = { tasks: { first: 1000, most: 60_000 }, notify: { first: 2000, most: 600_000 } } as const;
 const MAX_TRIES = 100;
@@ -119,9 +119,7 @@ export function createDeliveries(world: World): Deliveries {
     if (faults.happens('sweep skipped', 'sweep')) return;
     if (world.database.due(scheduler.now() + world.worstSkewMs()).length === 0 && !chance.chance(IDLE_SWEEPS)) return;
     const times = faults.happens('sweep doubled', 'sweep') ? 2 : 1;
-    for (let time = 0; time < times; time++) {
-      void sweepNow();
-    }
+    for (let time = 0; time < times; time++) void sweepNow();
   }
 
   return {

@@ -30,8 +30,6 @@ export interface Job {
   attributes: ReturnType<TaskDescription['prepareTopic']>['attributes'];
   status: TaskStatus;
   startedAt: number;
-  /** Whether somebody asked for it to be stopped, and it was. */
-  cancelled: boolean;
 }
 
 export interface Executor {
@@ -39,8 +37,6 @@ export interface Executor {
   typeFor(type: string, call: CallPort): DistributorType;
   jobs(): readonly Job[];
   jobsOf(id: ExecutionId): readonly Job[];
-  /** Calls that the engine made, by operation and execution. */
-  callsOf(operation: Operation, id: ExecutionId): number;
   end(job: Job, result: TaskResult): void;
 }
 
@@ -96,7 +92,6 @@ export function createExecutor(world: World): Executor {
       attributes: task.prepareTopic().attributes,
       status: pending(),
       startedAt: scheduler.now(),
-      cancelled: false,
     };
     jobs.push(job);
     byToken.set(job.token, job);
@@ -190,7 +185,6 @@ export function createExecutor(world: World): Executor {
     for (const job of found) {
       // Whoever asks by the token can ask again whether it worked.
       if (byTokenAlone && faults.happens('ignores cancel', about)) continue;
-      job.cancelled = true;
       end(job, abnormal('CANCELLED', 'cancelled'));
     }
   }
@@ -250,7 +244,6 @@ export function createExecutor(world: World): Executor {
     typeFor: (type, call) => executorType(type, (config, { enqueueTask }) => create(config, call, enqueueTask)),
     jobs: () => jobs,
     jobsOf: id => byExecution.get(id) ?? [],
-    callsOf: (operation, id) => calls.get(`${operation} ${id}`) ?? 0,
     end,
   };
 }

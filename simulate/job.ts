@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { parseExecutionId } from '../shared/core/ids.ts';
 import { abnormal } from '../shared/core/result.ts';
 import type { Answer } from './http-call.ts';
 import type { Job } from './executor.ts';
@@ -10,6 +9,7 @@ import type { World } from './world.ts';
 
 const RETRY_MS = 2000;
 const MAX_TRIES = 40;
+const FORGED = 'x'.repeat(43);
 
 /** A job that takes part: it activates, works, finishes its attempt, and ends with its persistent state. */
 export function startProcess(world: World, job: Job): void {
@@ -29,8 +29,7 @@ async function live(world: World, job: Job, number: number, processes: Processes
   const { executionId: id, task, plan } = job;
   const about = `job ${short(id)}.${number}`;
   const chance = stream(world.seed, `process ${id} ${job.token} ${number}`);
-  const { quest, attempt, execution } = parseExecutionId(id);
-  const path = `/v1/quests/${quest}/attempts/${attempt}/executions/${execution}`;
+  const { pathname: path } = new URL(task.executionUrl);
   const executionToken = createHash('sha256').update(`${job.token} ${number}`).digest('base64url');
   const isAlive = () => job.status.state !== 'finished';
   const wait = (milliseconds: number) => new Promise<void>(resolve => scheduler.after(milliseconds, resolve));
@@ -61,7 +60,7 @@ async function live(world: World, job: Job, number: number, processes: Processes
 
   if (number === 2) await wait(chance.between(0, 3000));
   const stranger = faults.happens('is attacked', about);
-  if (stranger) await call('activate', 'x'.repeat(43), { executionToken: 'x'.repeat(43) }, true);
+  if (stranger) await call('activate', FORGED, { executionToken: FORGED }, true);
   const activated = await call('activate', task.executionAuth.activationToken, { executionToken });
   // Lost to the other process of this job, which goes on.
   if (activated?.status === 409 && processes.others-- > 0) return;
@@ -73,7 +72,7 @@ async function live(world: World, job: Job, number: number, processes: Processes
   if (plan.end === undefined || !isAlive()) return;
   if ('abnormalFinish' in plan.end) return world.executor.end(job, plan.end);
   if (faults.happens('forgets to finish', about)) return world.executor.end(job, dataOf(id));
-  if (stranger) await call('finish', 'x'.repeat(43), { data: { answer: 'of a stranger' } }, true);
+  if (stranger) await call('finish', FORGED, { data: { answer: 'of a stranger' } }, true);
   const result = { data: { answer: id } };
   const done = await call('finish', executionToken, result);
   if (done?.status !== 200) return exit('could not finish');

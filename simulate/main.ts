@@ -2,8 +2,8 @@ import { parseArgs } from 'node:util';
 import { FAULT_KINDS } from './faults.ts';
 import { wholeNumber } from './options.ts';
 import { simulateSeeds, type Totals } from './pool.ts';
-import { type Less, shrink, world } from './shrink.ts';
-import type { Report } from './world.ts';
+import { shrink } from './shrink.ts';
+import { type Less, type Report, simulateSeed } from './world.ts';
 
 const USAGE = `Usage: npm run simulate -- [--seeds N | --minutes M] [--seed S] [--without FAULTS] [--quests NUMBERS]
 
@@ -50,7 +50,7 @@ async function main(): Promise<void> {
 }
 
 async function replay(seed: number, less: Less): Promise<void> {
-  const report = await world(seed, less, true);
+  const report = await simulateSeed(seed, less, true);
   console.log(report.trace.join('\n'));
   console.log(`hash ${report.hash}, ${report.steps} steps, ${(report.elapsedMs / 60_000).toFixed(1)} minutes`);
   if (report.violation === undefined) return console.log('all invariants hold');
@@ -60,12 +60,12 @@ async function replay(seed: number, less: Less): Promise<void> {
 
 /** A failure as short as it can be made, and how to see it again. */
 async function explain(seed: number): Promise<void> {
-  const report = await world(seed);
+  const report = await simulateSeed(seed);
   if (report.violation === undefined)
     throw new Error(`seed ${seed} fails only sometimes: the simulation is not deterministic`);
   console.log(`\nseed ${seed}: ${violated(report)}\nlooking for the shortest trace …`);
   const less = await shrink(seed, report);
-  const shortest = await world(seed, less, true);
+  const shortest = await simulateSeed(seed, less, true);
   console.log(shortest.trace.join('\n'));
   console.log(
     `\nwith ${shortest.injected.size} of ${report.injected.size} faults: ${[...shortest.injected].map(([name, kind]) => `${name} (${kind})`).join('; ')}`,

@@ -1,23 +1,5 @@
-import { createFaults, noFaults } from './faults.ts';
-import { type Report, scenarioOf, simulate } from './world.ts';
-
-/** What is left out of the world of a seed. */
-export interface Less {
-  /** Faults by their names. */
-  without: ReadonlySet<string>;
-  /** The numbers of the quests that remain; all of them unless given. */
-  quests?: readonly number[];
-}
-
-/** The world of a seed, or what remains of it. */
-export function world(
-  seed: number,
-  { without, quests }: Less = { without: new Set() },
-  keepTrace = false,
-): Promise<Report> {
-  const scenario = scenarioOf(seed, createFaults(seed, without), keepTrace);
-  return simulate(quests === undefined ? scenario : { ...scenario, quests: quests.map(n => scenario.quests[n]!) });
-}
+import { noFaults } from './faults.ts';
+import { type Less, type Report, scenarioOf, simulateSeed } from './world.ts';
 
 const MAX_TRIES = 400;
 
@@ -33,7 +15,7 @@ export async function shrink(seed: number, report: Report): Promise<Less> {
 
   async function breaks(less: Less): Promise<readonly string[] | undefined> {
     tries++;
-    const { violation, injected } = await world(seed, less);
+    const { violation, injected } = await simulateSeed(seed, less);
     return violation?.invariant === wanted ? [...injected.keys()] : undefined;
   }
 

@@ -27,7 +27,7 @@ export interface Database {
   /** Ids of documents that are owed something at this time or before. */
   due(before: number): string[];
   /** Makes a document unreadable. */
-  breakDocument(kind: Kind, id: string): void;
+  breakDocument(id: string): void;
   isBroken(id: string): boolean;
   commits(): number;
 }
@@ -40,7 +40,6 @@ interface Row {
 
 export function createDatabase(onCommit: (changes: readonly Change[]) => void): Database {
   const rows: Record<Kind, Map<string, Row>> = { quest: new Map(), attempt: new Map(), execution: new Map() };
-  const adapterRows = new Map<string, Map<string, Stored<JsonObject>>>();
   const broken = new Set<string>();
   const watchers: { id: AttemptId; wake: () => void }[] = [];
   let versions = 0;
@@ -100,26 +99,6 @@ export function createDatabase(onCommit: (changes: readonly Change[]) => void): 
     return found.toSorted((a, b) => a.wakeAt - b.wakeAt || (a.id < b.id ? -1 : 1));
   }
 
-  function reachAdapterDocuments(call: CallPort, namespace: string): AdapterDocuments {
-    const documents = adapterRows.get(namespace) ?? new Map<string, Stored<JsonObject>>();
-    adapterRows.set(namespace, documents);
-    return {
-      get: id => call({ name: `adapter.get ${short(id)}`, apply: () => documents.get(id) }),
-      put: (id, doc, { ifVersion }) =>
-        call({
-          name: `adapter.put ${short(id)}`,
-          apply() {
-            if (documents.get(id)?.version !== ifVersion) throw new ConflictError(`adapter document ${id}`);
-            const version = nextVersion();
-            documents.set(id, { doc: frozen(JSON.parse(JSON.stringify(doc)) as JsonObject), version });
-            return version;
-          },
-        }),
-      delete: id => call({ name: `adapter.delete ${short(id)}`, apply: () => void documents.delete(id) }),
-      list: () => Promise.reject(new Error('no adapter of this world lists documents')),
-    };
-  }
-
   return {
     get: (kind, id) => rows[kind].get(id)?.doc as never,
     all: kind => [...rows[kind].values()].map(({ doc }) => doc) as never,
@@ -127,7 +106,7 @@ export function createDatabase(onCommit: (changes: readonly Change[]) => void): 
       (['attempt', 'execution'] as const).flatMap(kind =>
         [...rows[kind]].filter(([, { wakeAt }]) => wakeAt !== undefined && wakeAt <= before).map(([id]) => id),
       ),
-    breakDocument: (_kind, id) => void broken.add(id),
+    breakDocument: id => void broken.add(id),
     isBroken: id => broken.has(id),
     commits: () => commits,
 
@@ -193,10 +172,13 @@ export function createDatabase(onCommit: (changes: readonly Change[]) => void): 
           signal.addEventListener('abort', wake, { once: true });
         });
       },
-      adapterDocuments: namespace => reachAdapterDocuments(call, namespace),
+      adapterDocuments: () => NO_DOCUMENTS,
     }),
   };
 }
+
+const none = () => Promise.reject(new Error('no adapter of this world keeps documents'));
+const NO_DOCUMENTS: AdapterDocuments = { get: none, put: none, delete: none, list: none };
 
 /** Enough of an id to tell it in a trace: the first characters of the quest, and the numbers. */
 export function short(id: string): string {

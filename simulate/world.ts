@@ -1,9 +1,10 @@
 import type { LogFields } from '../shared/core/ports.ts';
+import { idOfExecution } from '../shared/core/execution.ts';
 import { type Check, createCheck, type Violation } from './check.ts';
 import { createDeliveries, type Deliveries, SWEEP_EVERY_MS } from './deliveries.ts';
 import { createDeployments } from './deployments.ts';
 import { createExecutor, type Executor } from './executor.ts';
-import type { FaultKind, Faults } from './faults.ts';
+import { createFaults, type FaultKind, type Faults } from './faults.ts';
 import { createFleet, type Fleet } from './fleet.ts';
 import { liveClient, randomQuest } from './client.ts';
 import { stream } from './random.ts';
@@ -60,6 +61,24 @@ export function scenarioOf(seed: number, faults: Faults, keepTrace = false): Sce
   // About five executions, with the retries.
   const quests = Array.from({ length: chance.between(2, 5) }, (_, number) => randomQuest(seed, number));
   return { seed, quests, faults, stormMs: chance.between(5, 40) * 60_000, keepTrace };
+}
+
+/** What is left out of the world of a seed. */
+export interface Less {
+  /** Faults by their names. */
+  without: ReadonlySet<string>;
+  /** The numbers of the quests that remain; all of them unless given. */
+  quests?: readonly number[];
+}
+
+/** The world of a seed, or what remains of it. */
+export function simulateSeed(
+  seed: number,
+  { without, quests }: Less = { without: new Set() },
+  keepTrace = false,
+): Promise<Report> {
+  const scenario = scenarioOf(seed, createFaults(seed, without), keepTrace);
+  return simulate(quests === undefined ? scenario : { ...scenario, quests: quests.map(n => scenario.quests[n]!) });
 }
 
 /** Lives through one world: a storm, then calm, in which everything has to come to rest. */
@@ -162,7 +181,7 @@ function breakOne(world: World, fraction: number): void {
   const executions = world.database.all('execution');
   const victim = executions[Math.floor(fraction * executions.length)];
   if (victim === undefined) return;
-  const id = `${victim.quest}|${victim.attempt}|${victim.execution}`;
+  const id = idOfExecution(victim);
   world.trace.add(world.scheduler.now(), `somebody breaks ${id}`);
-  world.database.breakDocument('execution', id);
+  world.database.breakDocument(id);
 }

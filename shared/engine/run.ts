@@ -44,8 +44,8 @@ export async function launch(parts: Parts, id: AttemptId, revision: number): Pro
 interface LaunchDocs {
   attempt: Docs['attempt'];
   previous: Execution | undefined;
-  /** The number of the next execution. */
-  next: number;
+  /** The number of the next execution, where it is not the one after the last. */
+  next: number | undefined;
   execution?: Execution;
 }
 
@@ -59,7 +59,7 @@ async function loadForLaunch(
   const attempt = stored.doc;
   const after = attempt.state === 'SCHEDULING' ? attempt.after : undefined;
   const previous = after && (await store.get('execution', executionId(attempt.quest, attempt.attempt, after)));
-  const next = again && attempt.state === 'SCHEDULING' ? await firstFree(store, attempt) : attempt.executions + 1;
+  const next = again && attempt.state === 'SCHEDULING' ? await firstFree(store, attempt) : undefined;
   return {
     docs: { attempt, previous: previous ? previous.doc : undefined, next },
     versions: { attempt: stored.version },

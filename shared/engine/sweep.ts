@@ -1,8 +1,8 @@
 import { isTransient, messageOf } from '../core/errors.ts';
-import { isAttemptId, isExecutionId, SHARDS } from '../core/ids.ts';
+import { SHARDS } from '../core/ids.ts';
 import type { DueDocument, QueueTask } from '../core/ports.ts';
 import type { Parts } from './parts.ts';
-import { wakeTask } from './wake-task.ts';
+import { targetOf, wakeTask } from './wake-task.ts';
 
 /** A wake-up is enqueued once per document, revision and window: a slow queue is not filled twice with the same. */
 const NAME_WINDOW_MS = 10 * 60_000;
@@ -54,8 +54,7 @@ async function sweepShard(
     for (let after: string | undefined; ; ) {
       if (isOver()) return { due, complete: false };
       const page = await parts.store.due(kind, shard, now, PAGE_SIZE, after);
-      const known = page.items.filter(({ id }) => isAttemptId(id) || isExecutionId(id));
-      if (known.length < page.items.length) reportForeign(parts, page.items);
+      const known = page.items.filter(({ id }) => isKnown(parts, id));
       await Promise.all(known.map(item => parts.queue.enqueue(sweepTask(item, now))));
       due += page.items.length;
       if (page.next === undefined) return { due, complete: true };
@@ -68,12 +67,11 @@ async function sweepShard(
   }
 }
 
-/** Nobody can be woken by such a name, and no task be given it; whoever made the document by hand has to take it away. */
-function reportForeign({ log }: Parts, items: readonly DueDocument[]): void {
-  for (const { id } of items) {
-    if (!isAttemptId(id) && !isExecutionId(id))
-      log.error('a document has a name that is no id; it is passed over', { id });
-  }
+/** A document whose name is no id can neither be woken nor have a task; whoever made it by hand has to take it away, as the log says. */
+function isKnown({ log }: Parts, id: string): boolean {
+  if (targetOf(id) !== undefined) return true;
+  log.error('a document has a name that is no id; it is passed over', { id });
+  return false;
 }
 
 function sweepTask({ id, revision }: DueDocument, now: number): QueueTask {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { shardOf } from '../core/ids.ts';
+import { type AttemptId, type ExecutionId, isAttemptId, isExecutionId, shardOf } from '../core/ids.ts';
 import type { Owed } from '../core/obligations.ts';
 import type { QueueTask } from '../core/ports.ts';
 
@@ -9,4 +9,12 @@ export type Wake = z.infer<typeof wakeSchema>;
 
 export function wakeTask({ id, revision }: Wake, owed: Owed, options: Pick<QueueTask, 'at' | 'name'> = {}): QueueTask {
   return { path: owed, body: { id, revision }, shard: shardOf(id), ...options };
+}
+
+type Target = { kind: 'attempt'; id: AttemptId } | { kind: 'execution'; id: ExecutionId };
+
+/** The document that an id names; undefined when it is the id of none that can be woken. */
+export function targetOf(id: string): Target | undefined {
+  if (isExecutionId(id)) return { kind: 'execution', id };
+  return isAttemptId(id) ? { kind: 'attempt', id } : undefined;
 }

@@ -2,7 +2,7 @@ import type { Docs } from '../core/decide/decision.ts';
 import { decideWake, dueOutbox } from '../core/decide/wake.ts';
 import { isTransient, messageOf } from '../core/errors.ts';
 import type { Claim } from '../core/execution.ts';
-import { type AttemptId, type ExecutionId, isAttemptId, isExecutionId } from '../core/ids.ts';
+import type { ExecutionId } from '../core/ids.ts';
 import { performCancel } from './cancel.ts';
 import { loadDocs, loadDocsOf } from './load.ts';
 import { applyEvent, type Snapshot } from './loop.ts';
@@ -10,7 +10,7 @@ import { drop } from './notify.ts';
 import type { Parts } from './parts.ts';
 import { performPoll } from './poll.ts';
 import { enqueueTasks, launch, performRun } from './run.ts';
-import type { Wake } from './wake-task.ts';
+import { targetOf, type Wake } from './wake-task.ts';
 
 /** When a document whose decision throws is looked at again. */
 const POISON_DELAY_MS = 60 * 60_000;
@@ -20,7 +20,7 @@ const POISON_DELAY_MS = 60 * 60_000;
  * A document that cannot be read or decided on is put off, so that it blocks nobody.
  */
 export async function wake(parts: Parts, { id, revision }: Wake): Promise<string> {
-  const target = parseTarget(id);
+  const target = targetOf(id);
   if (target === undefined) return drop(parts, 'task', 'not an id', id);
   try {
     return target.kind === 'attempt'
@@ -35,13 +35,6 @@ export async function wake(parts: Parts, { id, revision }: Wake): Promise<string
     await parts.store.postpone(target.kind, id, parts.clock.now() + POISON_DELAY_MS);
     return 'postponed';
   }
-}
-
-type Target = { kind: 'attempt'; id: AttemptId } | { kind: 'execution'; id: ExecutionId };
-
-function parseTarget(id: string): Target | undefined {
-  if (isExecutionId(id)) return { kind: 'execution', id };
-  return isAttemptId(id) ? { kind: 'attempt', id } : undefined;
 }
 
 async function wakeExecution(parts: Parts, id: ExecutionId, revision: number): Promise<string> {

@@ -10,6 +10,7 @@ import {
 } from '../../shared/core/execution.ts';
 import { attemptId, executionId, shardOf } from '../../shared/core/ids.ts';
 import { canonicalJson, type JsonObject, sha256 } from '../../shared/core/json.ts';
+import type { Documents } from '../../shared/core/ports.ts';
 import { RETRY_CLASSES, retryPolicy } from '../../shared/core/quest.ts';
 import { earliest, launchTime, owedTimes } from './owed.ts';
 import { type Facts, type Invariant, executionsOf } from './invariant.ts';
@@ -18,32 +19,22 @@ import { type Facts, type Invariant, executionsOf } from './invariant.ts';
 
 type Broken = string | undefined | false;
 
-function onExecution(
-  name: string,
-  sentence: string,
-  broken: (change: { before: Execution | undefined; after: Execution }, facts: Facts) => Broken,
-): Invariant<'written'> {
-  return {
+/** Makes invariants of one kind of document. */
+function onKind<K extends 'attempt' | 'execution'>(kind: K) {
+  type Docs = { before: Documents[K] | undefined; after: Documents[K] };
+  return (name: string, sentence: string, broken: (docs: Docs, facts: Facts) => Broken): Invariant<'written'> => ({
     name,
     sentence,
     on: 'written',
-    broken: (change, facts) =>
-      change.kind === 'execution' && broken({ before: change.before, after: change.after }, facts),
-  };
+    broken: (change, facts) => change.kind === kind && broken(change as unknown as Docs, facts),
+  });
 }
 
-function onAttempt(
-  name: string,
-  sentence: string,
-  broken: (change: { before: Attempt | undefined; after: Attempt }, facts: Facts) => Broken,
-): Invariant<'written'> {
-  return {
-    name,
-    sentence,
-    on: 'written',
-    broken: (change, facts) =>
-      change.kind === 'attempt' && broken({ before: change.before, after: change.after }, facts),
-  };
+const onExecution = onKind('execution');
+const onAttempt = onKind('attempt');
+
+function leavesTable<S extends string>(table: Readonly<Record<S, readonly S[]>>, from: S | undefined, to: S): Broken {
+  return from !== undefined && from !== to && !table[from].includes(to) && `${from} → ${to}`;
 }
 
 export const DOCUMENT_INVARIANTS: readonly Invariant<'written'>[] = [
@@ -69,20 +60,12 @@ export const DOCUMENT_INVARIANTS: readonly Invariant<'written'>[] = [
   onExecution(
     'executions move by their table',
     'An execution changes its state only as its table allows.',
-    ({ before, after }) =>
-      before !== undefined &&
-      before.state !== after.state &&
-      !EXECUTION_TRANSITIONS[before.state].includes(after.state) &&
-      `${before.state} → ${after.state}`,
+    ({ before, after }) => leavesTable(EXECUTION_TRANSITIONS, before?.state, after.state),
   ),
   onAttempt(
     'attempts move by their table',
     'An attempt changes its state only as its table allows.',
-    ({ before, after }) =>
-      before !== undefined &&
-      before.state !== after.state &&
-      !ATTEMPT_TRANSITIONS[before.state].includes(after.state) &&
-      `${before.state} → ${after.state}`,
+    ({ before, after }) => leavesTable(ATTEMPT_TRANSITIONS, before?.state, after.state),
   ),
   onExecution(
     'ends stand',
@@ -341,7 +324,7 @@ const CLASSES: Readonly<Record<string, string>> = {
 };
 
 function classOf(execution: Execution): string | undefined {
-  return execution.state === 'ABNORMAL_FINISHED' ? CLASSES[execution.result.abnormalFinish.status] : undefined;
+  return CLASSES[statusOf(execution) ?? ''];
 }
 
 function statusOf(execution: Execution): string | undefined {

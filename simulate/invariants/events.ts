@@ -197,7 +197,7 @@ function haltOf(execution: Execution): unknown {
 }
 
 function readable(facts: Facts): Execution[] {
-  return facts.all('execution').filter(one => !facts.isBroken(`${one.quest}|${one.attempt}|${one.execution}`));
+  return facts.all('execution').filter(one => !facts.isBroken(idOfExecution(one)));
 }
 
 /** The execution of which a notification told the end, if its adapter took that for what it says. */

@@ -1,4 +1,4 @@
-import { CORES, startThread } from '../threads.ts';
+import { onAllCores, startThread } from '../threads.ts';
 import type { Mutant } from './table.ts';
 import type { Caught, Hunt } from './worker.ts';
 
@@ -15,23 +15,24 @@ export async function hunt(
   tell: (hunted: Hunted) => void,
 ): Promise<readonly Hunted[]> {
   const all: Hunted[] = [];
-  const waiting = [...mutants];
-  const core = async () => {
-    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const caught = await huntOne({ mutant, seeds });
-      const hunted = { mutant, ...(caught && { caught }) };
+  const waiting = mutants.values();
+  const hunter = { ask: (mutant: Mutant) => huntOne({ mutant, seeds }), close: async () => {} };
+  await onAllCores(
+    () => hunter,
+    () => waiting.next().value,
+    hunted => {
       all.push(hunted);
       tell(hunted);
-    }
-  };
-  await Promise.all(Array.from({ length: CORES }, core));
+    },
+  );
   return all;
 }
 
-async function huntOne(hunted: Hunt): Promise<Caught | undefined> {
+async function huntOne(hunted: Hunt): Promise<Hunted> {
   const thread = startThread<Hunt, Caught | undefined>('./mutants/worker.ts');
   try {
-    return await thread.ask(hunted);
+    const caught = await thread.ask(hunted);
+    return { mutant: hunted.mutant, ...(caught && { caught }) };
   } finally {
     await thread.close();
   }

@@ -289,8 +289,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a broken document ends its sweep',
     file: 'shared/engine/sweep.ts',
-    find: 'const known = page.items.filter(({ id }) => isAttemptId(id) || isExecutionId(id));',
-    put: "if (page.items.some(({ revision }) => revision === 0)) throw new Error('unreadable');\n      const known = page.items.filter(({ id }) => isAttemptId(id) || isExecutionId(id));",
+    find: 'const known = page.items.filter(({ id }) => isKnown(parts, id));',
+    put: "if (page.items.some(({ revision }) => revision === 0)) throw new Error('unreadable');\n      const known = page.items.filter(({ id }) => isKnown(parts, id));",
   },
   {
     name: 'an activation token is logged',

@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { TaskDescription } from '../../shared/adapters/contract.ts';
-import { ApiError } from '../../shared/core/errors.ts';
 import { abnormal, finished, running, type TaskStatus } from '../../shared/core/result.ts';
 import { MINUTE_MS, SECOND_MS } from '../support/decide.ts';
-import { createTestEngine, executionOf, start } from '../support/engine.ts';
+import { answerOf, createTestEngine, executionOf, start } from '../support/engine.ts';
 
 const INTERACTIVE = { meta: { mode: 'interactive' } };
 const [MINE, OTHER] = ['m'.repeat(43), 'o'.repeat(43)];
@@ -27,16 +26,6 @@ async function launched(script = SCRIPT) {
     finish: (data: object, executionToken = MINE) =>
       world.engine.finish(executionOf(id), { executionToken, data: { data: data as never } }),
   };
-}
-
-async function statusOf(call: Promise<unknown>): Promise<string> {
-  try {
-    await call;
-    return 'OK';
-  } catch (error) {
-    if (error instanceof ApiError) return error.status;
-    throw error;
-  }
 }
 
 describe('an interactive job', () => {
@@ -97,17 +86,17 @@ describe('activating', () => {
   test('is won by exactly one of many callers, and a repeat by the winner succeeds', async () => {
     const { activate } = await launched();
     const tokens = Array.from({ length: 5 }, (_, i) => String(i).repeat(43));
-    const outcomes = await Promise.all(tokens.map(token => statusOf(activate(token))));
+    const outcomes = await Promise.all(tokens.map(token => answerOf(activate(token))));
     expect(outcomes.toSorted()).toEqual(['ALREADY_EXISTS', 'ALREADY_EXISTS', 'ALREADY_EXISTS', 'ALREADY_EXISTS', 'OK']);
-    expect(await statusOf(activate(tokens[outcomes.indexOf('OK')]))).toBe('OK');
+    expect(await answerOf(activate(tokens[outcomes.indexOf('OK')]))).toBe('OK');
   });
 
   test('needs the activation token of this very execution, and tells nothing without it', async () => {
     const { id, engine, e, activationToken } = await launched();
     const wrong = { activationToken: `${activationToken}x`, executionToken: MINE };
-    expect(await statusOf(engine.activate(e, wrong))).toBe('UNAUTHENTICATED');
+    expect(await answerOf(engine.activate(e, wrong))).toBe('UNAUTHENTICATED');
     const elsewhere = executionOf(id, 2);
-    expect(await statusOf(engine.activate(elsewhere, { activationToken, executionToken: MINE }))).toBe(
+    expect(await answerOf(engine.activate(elsewhere, { activationToken, executionToken: MINE }))).toBe(
       'UNAUTHENTICATED',
     );
   });
@@ -126,7 +115,7 @@ describe('activating', () => {
     await world.settle();
     const { executionAuth } = world.executor.calls[0]!.args[0] as TaskDescription;
     const call = world.engine.activate(executionOf(id), { ...executionAuth, executionToken: MINE });
-    expect(await statusOf(call)).toBe('FAILED_PRECONDITION');
+    expect(await answerOf(call)).toBe('FAILED_PRECONDITION');
   });
 });
 
@@ -135,24 +124,24 @@ describe('finishing', () => {
     const { e, activate, finish, notify } = await launched();
     await activate();
     await finish({ answer: 42 });
-    expect(await statusOf(finish({ answer: 42 }))).toBe('OK');
-    expect(await statusOf(finish({ answer: 43 }))).toBe('UNAUTHENTICATED');
+    expect(await answerOf(finish({ answer: 42 }))).toBe('OK');
+    expect(await answerOf(finish({ answer: 43 }))).toBe('UNAUTHENTICATED');
     await notify(e, finished({ data: {} }));
-    expect(await statusOf(finish({ answer: 42 }))).toBe('OK');
-    expect(await statusOf(finish({ answer: 42 }, OTHER))).toBe('UNAUTHENTICATED');
+    expect(await answerOf(finish({ answer: 42 }))).toBe('OK');
+    expect(await answerOf(finish({ answer: 42 }, OTHER))).toBe('UNAUTHENTICATED');
   });
 
   test('before activating, and with another token, is refused', async () => {
     const { activate, finish } = await launched();
-    expect(await statusOf(finish({}))).toBe('UNAUTHENTICATED');
+    expect(await answerOf(finish({}))).toBe('UNAUTHENTICATED');
     await activate();
-    expect(await statusOf(finish({}, OTHER))).toBe('UNAUTHENTICATED');
+    expect(await answerOf(finish({}, OTHER))).toBe('UNAUTHENTICATED');
   });
 
   test('two results at the same time: one is accepted', async () => {
     const { id, activate, finish, execution } = await launched();
     await activate();
-    const outcomes = await Promise.all([statusOf(finish({ n: 1 })), statusOf(finish({ n: 2 }))]);
+    const outcomes = await Promise.all([answerOf(finish({ n: 1 })), answerOf(finish({ n: 2 }))]);
     expect(outcomes.toSorted()).toEqual(['OK', 'UNAUTHENTICATED']);
     expect(await execution(id)).toMatchObject({ finish: { data: { n: outcomes.indexOf('OK') + 1 } } });
   });
@@ -168,6 +157,6 @@ describe('finishing', () => {
     const { id, activate, finish, engine } = await launched();
     await activate();
     await engine.cancelAttempt(id, 'unwanted');
-    expect(await statusOf(finish({}))).toBe('UNAUTHENTICATED');
+    expect(await answerOf(finish({}))).toBe('UNAUTHENTICATED');
   });
 });

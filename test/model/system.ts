@@ -1,11 +1,10 @@
 import { formatDuration } from '../../shared/core/duration.ts';
-import { ApiError } from '../../shared/core/errors.ts';
 import { type Execution, isLive } from '../../shared/core/execution.ts';
 import { type AttemptId, attemptId, executionId, type QuestId } from '../../shared/core/ids.ts';
 import type { QueueTask } from '../../shared/core/ports.ts';
 import type { Mode } from '../../shared/core/quest.ts';
 import type { TaskResult } from '../../shared/core/result.ts';
-import { createTestEngine } from '../support/engine.ts';
+import { answerOf, createTestEngine } from '../support/engine.ts';
 import { createExecutor } from './executor.ts';
 import { createModel } from './model.ts';
 import { BUDGETS, type Outcome, POLL_MS, TIME_MS, type View, type Word } from './world.ts';
@@ -137,14 +136,4 @@ function outcomeOf(result: TaskResult): Outcome {
 
 function executionTokenOf(by: string): string {
   return by.padEnd(43, '-');
-}
-
-async function answerOf(call: Promise<void>): Promise<string> {
-  try {
-    await call;
-    return 'OK';
-  } catch (error) {
-    if (error instanceof ApiError) return error.status;
-    throw error;
-  }
 }

@@ -4,11 +4,14 @@ import { cellsOf, tryCell } from '../../simulate/matrix/matrix.ts';
 import { STORIES } from '../../simulate/matrix/scenarios.ts';
 import { createScheduler } from '../../simulate/scheduler.ts';
 import { INTERESTING } from '../../simulate/seeds.ts';
-import { world } from '../../simulate/shrink.ts';
-import { scenarioOf, simulate } from '../../simulate/world.ts';
+import { scenarioOf, simulate, simulateSeed } from '../../simulate/world.ts';
 
 test('the same seed gives the same trace, another one another', async () => {
-  const [first, again, other] = [await world(11, undefined, true), await world(11), await world(12)];
+  const [first, again, other] = [
+    await simulateSeed(11, undefined, true),
+    await simulateSeed(11),
+    await simulateSeed(12),
+  ];
   expect(again.hash).toBe(first.hash);
   expect(other.hash).not.toBe(first.hash);
   expect(first.trace.length).toBeGreaterThan(100);
@@ -19,15 +22,15 @@ test('the same seed gives the same trace, another one another', async () => {
 test('over many seeds every kind of fault happens', async () => {
   const missing = new Set<string>(FAULT_KINDS);
   for (let seed = 1; seed <= 300 && missing.size > 0; seed++) {
-    for (const kind of (await world(seed)).injected.values()) missing.delete(kind);
+    for (const kind of (await simulateSeed(seed)).injected.values()) missing.delete(kind);
   }
   expect([...missing]).toEqual([]);
 }, 60_000);
 
 test('a fault that is left out leaves the others as they were', async () => {
-  const { injected } = await world(3);
+  const { injected } = await simulateSeed(3);
   const [first] = injected.keys();
-  const fewer = await world(3, { without: new Set([first!]) });
+  const fewer = await simulateSeed(3, { without: new Set([first!]) });
   expect(fewer.injected.has(first!)).toBe(false);
   expect(fewer.injected.size).toBeGreaterThan(0);
 });
@@ -46,7 +49,7 @@ test('events happen in the order of their time, and of their making where that i
 });
 
 test.each(INTERESTING)('seed $seed, which once broke "$broke", holds', async ({ seed }) => {
-  expect((await world(seed)).violation).toBeUndefined();
+  expect((await simulateSeed(seed)).violation).toBeUndefined();
 });
 
 test('a world without faults ends as its jobs do', async () => {

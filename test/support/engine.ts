@@ -11,6 +11,7 @@ import { parseDistributors } from '../../shared/adapters/distributors.ts';
 import { typeTable } from '../../shared/adapters/registry.ts';
 import type { Attempt } from '../../shared/core/attempt.ts';
 import type { Execution } from '../../shared/core/execution.ts';
+import { ApiError } from '../../shared/core/errors.ts';
 import { type AttemptId, attemptId, executionId, type ExecutionId, parseAttemptId } from '../../shared/core/ids.ts';
 import type { QueueTask, Store, TopicMessage } from '../../shared/core/ports.ts';
 import { MODES } from '../../shared/core/quest.ts';
@@ -236,4 +237,15 @@ export function executionOf(id: AttemptId, number = 1): ExecutionId {
 /** An executor that starts a job `job-<execution number>` for every execution, which then goes on. */
 export async function start({ executionId: id }: { executionId: ExecutionId }): Promise<RunOutcome> {
   return { token: `job-${id.split('|')[2]}` };
+}
+
+/** OK, or the status of the error that the caller sees. */
+export async function answerOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call;
+    return 'OK';
+  } catch (error) {
+    if (error instanceof ApiError) return error.status;
+    throw error;
+  }
 }

@@ -27,7 +27,7 @@ export interface Resolution {
 
 /** An attempt's wake-up: creates its next execution and claims the call of `run` in the same commit. */
 export function decideLaunch(
-  { attempt, previous, next }: { attempt: Attempt; previous: Execution | undefined; next?: number },
+  { attempt, previous, next }: { attempt: Attempt; previous: Execution | undefined; next?: number | undefined },
   event: { revision: number; resolution: Resolution; nonce: string; keyId: string },
   { now }: Context,
 ): Decision<{ claim?: Claim }> {
