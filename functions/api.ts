@@ -7,19 +7,26 @@ import type { AttemptQuery } from '../shared/core/ports.ts';
 import { parseWith } from '../shared/core/validation.ts';
 import type { Engine } from '../shared/engine/engine.ts';
 import { type Call, type HttpFunction, ok, type Route, type ServeOptions, serveRoutes } from './http.ts';
-import { attemptSummary, attemptView, executionView, questView } from './views.ts';
+import { attemptSummary, attemptView, ensuredView, executionView, questView } from './views.ts';
 
 const QUEST = '/v1/quests/{quest}';
 const ATTEMPT = `${QUEST}/attempts/{attempt}`;
 export const EXECUTION = `${ATTEMPT}/executions/{execution}`;
 
+/** A request that names 10,000 attempts. */
+export const MAX_GRAPH_BYTES = 4 * 1024 * 1024;
 const LONGEST_WAIT_MS = 5 * 60_000;
 const DEFAULT_WAIT = '30s';
 
 /** What clients use. Private: IAM decides who may call it. */
 export function createApi(engine: Engine, options: ServeOptions): HttpFunction {
   const routes: Route[] = [
-    { method: 'POST', path: '/v1/graph:ensure', handle: call => ensure(engine, call) },
+    {
+      method: 'POST',
+      path: '/v1/graph:ensure',
+      maxBodyBytes: MAX_GRAPH_BYTES,
+      handle: call => ensure(engine, call),
+    },
     { method: 'GET', path: QUEST, handle: async ({ params }) => ok(questView(await engine.getQuest(questOf(params)))) },
     {
       method: 'GET',
@@ -59,13 +66,7 @@ export function executionOf(params: Params): ReturnType<typeof executionId> {
 }
 
 async function ensure(engine: Engine, { json }: Call) {
-  const { questIds, attempts } = await engine.ensureGraph(json());
-  const byQuest: Record<string, { attempts: Record<number, object> }> = {};
-  for (const attempt of attempts) {
-    byQuest[attempt.quest] ??= { attempts: {} };
-    byQuest[attempt.quest]!.attempts[attempt.attempt] = attemptSummary(attempt);
-  }
-  return ok({ questIds, accepted: true, graph: { quests: byQuest } });
+  return ok(ensuredView(await engine.ensureGraph(json())));
 }
 
 async function wait(engine: Engine, { params, query, signal }: Call) {
@@ -76,12 +77,15 @@ async function wait(engine: Engine, { params, query, signal }: Call) {
   );
 }
 
-const cancelSchema = z.strictObject({ reason: z.string().max(1000).default('cancelled by a client') });
+const cancelSchema = z.strictObject({
+  reason: z.string().max(1000).default('cancelled by a client'),
+  cascade: z.boolean().default(false),
+});
 
 async function cancel(engine: Engine, { params, json, text }: Call) {
-  const { reason } = parseWith(cancelSchema, text === '' ? {} : json());
+  const { reason, cascade } = parseWith(cancelSchema, text === '' ? {} : json());
   const id = attemptOf(params);
-  await engine.cancelAttempt(id, reason);
+  await engine.cancelAttempt(id, reason, { cascade });
   return ok(attemptView(await engine.getAttempt(id)));
 }
 

@@ -4,8 +4,9 @@ import { parseJson } from '../shared/core/json.ts';
 import { parseWith } from '../shared/core/validation.ts';
 import { dataSchema } from '../shared/core/result.ts';
 import type { Engine } from '../shared/engine/engine.ts';
-import { EXECUTION, executionOf } from './api.ts';
+import { EXECUTION, executionOf, MAX_GRAPH_BYTES } from './api.ts';
 import { bearerToken, type Call, type HttpFunction, ok, type Route, type ServeOptions, serveRoutes } from './http.ts';
+import { ensuredView } from './views.ts';
 
 const activateSchema = z.strictObject({ executionToken: z.string() });
 const finishSchema = dataSchema.strict();
@@ -31,6 +32,20 @@ export function createJob(engine: Engine, options: ServeOptions): HttpFunction {
         const data = parseWith(finishSchema, call.json());
         await engine.finish(executionOf(call.params), { executionToken, data });
         return ok({});
+      },
+    },
+    {
+      method: 'POST',
+      path: `${EXECUTION}:ensureGraphData`,
+      maxBodyBytes: MAX_GRAPH_BYTES,
+      async handle(call) {
+        const executionToken = bearerToken(call);
+        const request = call.json();
+        const { shouldHalt, ...ensured } = await engine.ensureGraphData(executionOf(call.params), {
+          executionToken,
+          request,
+        });
+        return ok({ ...ensuredView(ensured), shouldHalt });
       },
     },
     { method: 'POST', path: `${EXECUTION}:notify`, maxBodyBytes: 320 * 1024, handle: call => notify(engine, call) },

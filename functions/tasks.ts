@@ -27,7 +27,9 @@ export function createTasks(engine: Engine, options: ServeOptions): HttpFunction
   }
 
   const routes: Route[] = [
-    ...['/run', '/poll', '/cancel', '/wake'].map((path): Route => ({ method: 'POST', path, handle: wake })),
+    ...['/run', '/poll', '/cancel', '/wake', '/propagate'].map(
+      (path): Route => ({ method: 'POST', path, handle: wake }),
+    ),
     { method: 'POST', path: '/distributor/{name}', handle: adapterTask },
   ];
   return serveRoutes(routes, options);

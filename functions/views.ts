@@ -2,6 +2,8 @@ import type { Attempt } from '../shared/core/attempt.ts';
 import { formatTime } from '../shared/core/duration.ts';
 import { type Execution, isLive, tokenOf } from '../shared/core/execution.ts';
 import type { Quest } from '../shared/core/quest.ts';
+import type { Ensured } from '../shared/engine/ensure.ts';
+import type { GraphAttempt } from '../shared/engine/shown.ts';
 import type { ShownAttempt, ShownExecution } from '../shared/engine/read.ts';
 
 /** Documents as the outside sees them. Nothing secret, and nothing of how the system works inside. */
@@ -25,6 +27,24 @@ export function attemptSummary(attempt: Attempt): object {
     updateTime: formatTime(updatedAt),
     ...('result' in attempt && { result: attempt.result }),
   };
+}
+
+/** The answer to a call that has seen to it that attempts exist. All of them are accepted, or none is. */
+export function ensuredView({ questIds, attempts }: Ensured): object {
+  const quests: Record<string, { attempts: Record<number, object> }> = {};
+  for (const shown of attempts) {
+    const { quest, attempt } = shown.attempt;
+    quests[quest] ??= { attempts: {} };
+    quests[quest].attempts[attempt] = graphAttemptView(shown);
+  }
+  return { questIds, accepted: true, graph: { quests } };
+}
+
+/** An attempt as part of a graph, where its result may be left out. */
+function graphAttemptView({ attempt, withheld }: GraphAttempt): object {
+  if (withheld === undefined || !('result' in attempt)) return attemptSummary(attempt);
+  const { result: _, ...others } = attempt;
+  return { ...attemptSummary(others as Attempt), resultWithheld: withheld };
 }
 
 export function executionView({ execution, infoUrl }: ShownExecution): object {

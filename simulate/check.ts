@@ -94,8 +94,14 @@ export function createCheck(world: World): Check {
   }
 
   const broken = () => world.database.all('execution').filter(one => facts.isBroken(idOfExecution(one)));
+  /** An attempt that cannot go on, since its current execution is broken or the one that it waits for is. */
   const isExcluded = (quest: string, attempt: number) =>
-    broken().some(one => one.quest === quest && one.attempt === attempt);
+    broken().some(one => {
+      if (one.quest !== quest || one.attempt !== attempt) return false;
+      const owner = world.database.get('attempt', idOfAttempt(one));
+      const awaited = owner?.state === 'SCHEDULING' ? owner.after : undefined;
+      return owner === undefined || owner.executions === one.execution || awaited === one.execution;
+    });
 
   function live(): string[] {
     const attempts = world.database
@@ -119,7 +125,7 @@ export function createCheck(world: World): Check {
     return [...world.faults.injected.values()].some(kind => LOSING.includes(kind) || kind === 'is unusable');
   }
 
-  const unwatched = (job: Job) => isExcludedId(job.executionId) || isUnknown(job);
+  const unwatched = (job: Job) => facts.isBroken(job.executionId) || isExcludedId(job.executionId) || isUnknown(job);
 
   function noteKept(execution: Execution): void {
     if (execution.kept === undefined) return;

@@ -9,4 +9,5 @@ export const INTERESTING: readonly { seed: number; broke: string }[] = [
   { seed: 976, broke: 'unwanted jobs are stopped' },
   { seed: 200_388, broke: 'everything settles' },
   { seed: 207_321, broke: 'everything settles' },
+  { seed: 341_817, broke: 'stopping ends' },
 ];

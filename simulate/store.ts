@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { idOfAttempt } from '../shared/core/attempt.ts';
 import { idOf, readDocument } from '../shared/core/documents.ts';
+import { type Edge, isEdgeOf } from '../shared/core/edge.ts';
 import { ConflictError } from '../shared/core/errors.ts';
 import { type AttemptId, executionId, parseAttemptId } from '../shared/core/ids.ts';
 import type { JsonObject } from '../shared/core/json.ts';
@@ -39,7 +40,12 @@ interface Row {
 }
 
 export function createDatabase(onCommit: (changes: readonly Change[]) => void): Database {
-  const rows: Record<Kind, Map<string, Row>> = { quest: new Map(), attempt: new Map(), execution: new Map() };
+  const rows: Record<Kind, Map<string, Row>> = {
+    quest: new Map(),
+    attempt: new Map(),
+    execution: new Map(),
+    edge: new Map(),
+  };
   const broken = new Set<string>();
   const watchers: { id: AttemptId; wake: () => void }[] = [];
   let versions = 0;
@@ -159,6 +165,26 @@ export function createDatabase(onCommit: (changes: readonly Change[]) => void): 
             return numbers.flatMap(one => (broken.has(one) ? [] : (read('execution', one)?.doc ?? [])));
           },
         }),
+      listEdges: ({ limit, after = '', ...of }) =>
+        call({
+          name: `list edges ${short(Object.values(of)[0])}`,
+          apply() {
+            const all = [...rows.edge]
+              .map(([id, { doc, version }]) => ({ id, doc: doc as Edge, version }))
+              .filter(({ id, doc }) => id > after && isEdgeOf(doc, of))
+              .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+            const items = all.slice(0, limit).map(({ doc, version }) => ({ doc, version }));
+            return all.length > limit ? { items, next: all[limit - 1]!.id } : { items };
+          },
+        }),
+      countOpen: (wait, upTo) =>
+        call({
+          name: `count open ${short(wait)}`,
+          apply() {
+            const edges = [...rows.edge.values()].map(({ doc }) => doc as Edge);
+            return Math.min(edges.filter(edge => isEdgeOf(edge, { wait })).length, upTo);
+          },
+        }),
       changed(id, version, signal) {
         if (signal.aborted || rows.attempt.get(id)?.version !== version) return Promise.resolve();
         return new Promise(resolve => {
@@ -187,6 +213,7 @@ export function short(id: string): string {
 
 function describeWrite({ kind, doc }: Write): string {
   if (kind === 'quest') return 'quest';
+  if (kind === 'edge') return `edge ${doc.open ? 'open' : 'settled'} r${doc.revision}`;
   const { state, revision, wakeAt } = doc;
   return `${kind} ${state} r${revision}${wakeAt === undefined ? '' : ` wakes ${new Date(wakeAt).toISOString().slice(11, 19)}`}`;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type AttemptId, attemptId, MAX_NUMBER } from './ids.ts';
+import { type AttemptId, attemptId, executionId, MAX_NUMBER, type WaitId, waitId } from './ids.ts';
 import { questIdSchema, RETRY_CLASSES } from './quest.ts';
 import { abnormalFinishSchema, dataSchema } from './result.ts';
 
@@ -8,6 +8,13 @@ export const SCHEMA_VERSION = 1;
 export const numberSchema = z.int().min(1).max(MAX_NUMBER);
 /** Epoch milliseconds. */
 export const instantSchema = z.number().min(0);
+
+/** Counts the asks of an execution: its calls of ensureGraphData that differ. */
+export const askSchema = z.int().min(1);
+
+/** What an attempt waits for: the open edges of one ask, of which `spare` may remain when it goes on. */
+export const waitSchema = z.object({ execution: numberSchema, ask: askSchema, spare: z.int().min(0) });
+export type Wait = z.infer<typeof waitSchema>;
 
 const common = {
   schemaVersion: z.literal(SCHEMA_VERSION),
@@ -26,8 +33,31 @@ const common = {
   retries: z.partialRecord(z.enum(RETRY_CLASSES), z.int()),
   /** The last execution that succeeded: its result is the persistent state that the next one receives. */
   stateFrom: numberSchema.optional(),
+  /** A client has asked for it, and not only another attempt. */
+  requested: z.literal(true).optional(),
+  /** Other attempts have asked for it: they are told when it is over. */
+  awaited: z.literal(true).optional(),
+  /** Of each wait, the dependencies have higher ranks than the dependent; so waits cannot form a cycle. Never falls. */
+  rank: z.int().min(0).optional(),
+  /** It is about to be cancelled together with what waited for it, unless somebody asks for it meanwhile. */
+  doomed: z.literal(true).optional(),
   /** When the system owes this document something, the time at which that falls due. */
   wakeAt: instantSchema.optional(),
+};
+
+const over = {
+  ...common,
+  endedAt: instantSchema,
+  /** What is still to be done about other attempts, page by page; `after` is where the next page begins. */
+  owes: z
+    .object({
+      nextAt: instantSchema,
+      /** Tell its dependents. */
+      tell: z.object({ after: z.string().optional() }).optional(),
+      /** Cancel what only it waited for. */
+      cascade: z.object({ after: z.string().optional() }).optional(),
+    })
+    .optional(),
 };
 
 export const attemptSchema = z.discriminatedUnion('state', [
@@ -40,14 +70,25 @@ export const attemptSchema = z.discriminatedUnion('state', [
     after: numberSchema.optional(),
   }),
   /** Entered with an execution; left when that execution ends. */
-  z.object({ ...common, state: z.literal('EXECUTING') }),
-  /** Entered when an execution stopped to wait for dependencies; left when they are settled. */
-  z.object({ ...common, state: z.literal('WAITING') }),
-  z.object({ ...common, state: z.literal('FINISHED'), endedAt: instantSchema, result: dataSchema }),
   z.object({
     ...common,
+    state: z.literal('EXECUTING'),
+    /** Since its execution has halted to wait; its job has not ended yet. */
+    wait: waitSchema.optional(),
+  }),
+  /** Entered when an execution stopped to wait for dependencies; left when they are settled. */
+  z.object({
+    ...common,
+    state: z.literal('WAITING'),
+    /** Absent in documents that are older than dependencies are. */
+    wait: waitSchema.optional(),
+    /** Dependencies that were settled before it waited have told nobody: they have to be counted once. */
+    uncounted: z.literal(true).optional(),
+  }),
+  z.object({ ...over, state: z.literal('FINISHED'), result: dataSchema }),
+  z.object({
+    ...over,
     state: z.literal('ABNORMAL_FINISHED'),
-    endedAt: instantSchema,
     result: z.object({ abnormalFinish: abnormalFinishSchema }),
   }),
 ]);
@@ -77,12 +118,54 @@ export function idOfAttempt(attempt: Pick<Attempt, 'quest' | 'attempt'>): Attemp
   return attemptId(attempt.quest, attempt.attempt);
 }
 
-export function isAttemptOver(attempt: Attempt): attempt is AttemptIn<'FINISHED' | 'ABNORMAL_FINISHED'> {
+export type EndedAttempt = AttemptIn<'FINISHED' | 'ABNORMAL_FINISHED'>;
+
+export function isAttemptOver(attempt: Attempt): attempt is EndedAttempt {
   return ATTEMPT_TRANSITIONS[attempt.state].length === 0;
 }
 
-/** What an attempt carries with it when it leaves SCHEDULING. */
-export function unscheduled(attempt: AttemptIn<'SCHEDULING'>): Omit<AttemptIn<'SCHEDULING'>, 'notBefore' | 'after'> {
-  const { notBefore: _, after: __, ...carried } = attempt;
+/** What every attempt has, whatever its state. */
+type Carried = Omit<AttemptIn<'SCHEDULING'>, 'state' | 'notBefore' | 'after'>;
+
+/** What an attempt carries with it from one state into the next. */
+export function carriedOver(attempt: Attempt): Carried {
+  const {
+    state: _,
+    notBefore: __,
+    after: ___,
+    wait: ____,
+    uncounted: _____,
+    ...carried
+  } = attempt as AttemptIn<'SCHEDULING'> & Pick<AttemptIn<'WAITING'>, 'wait' | 'uncounted'>;
   return carried;
+}
+
+/** What an attempt's halted execution waits for, if it does. */
+export function waitOf(attempt: Attempt): (Wait & { id: WaitId }) | undefined {
+  const wait = attempt.state === 'EXECUTING' || attempt.state === 'WAITING' ? attempt.wait : undefined;
+  if (wait === undefined) return undefined;
+  return { ...wait, id: waitId(executionId(attempt.quest, attempt.attempt, wait.execution), wait.ask) };
+}
+
+export function rankOf({ rank = 0 }: Attempt): number {
+  return rank;
+}
+
+/** Ends an attempt; those who have asked for it are to be told. `cascade`: what only it waits for is to be cancelled, too. */
+export function endAttempt(
+  attempt: Attempt,
+  end: { result: AttemptIn<'FINISHED'>['result'] } | { result: AttemptIn<'ABNORMAL_FINISHED'>['result'] },
+  now: number,
+  { cascade = false }: { cascade?: boolean } = {},
+): EndedAttempt {
+  const { doomed: _, ...carried } = carriedOver(attempt);
+  const owes = {
+    nextAt: now,
+    ...(attempt.awaited === true && { tell: {} }),
+    ...(cascade && { cascade: {} }),
+  };
+  const ended = { ...carried, endedAt: now, ...((attempt.awaited === true || cascade) && { owes }) };
+  return 'data' in end.result
+    ? { ...ended, state: 'FINISHED', result: end.result }
+    : { ...ended, state: 'ABNORMAL_FINISHED', result: end.result };
 }

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { attemptSchema, idOfAttempt, isAttemptOver } from './attempt.ts';
+import { edgeSchema, idOfEdge } from './edge.ts';
 import { InvalidArgument, messageOf, UnreadableDocument } from './errors.ts';
 import { executionSchema, idOfExecution, isLive } from './execution.ts';
 import type { JsonObject } from './json.ts';
@@ -13,11 +14,20 @@ const SCHEMAS: { [K in Kind]: z.ZodType<Documents[K]> } = {
   quest: questSchema,
   attempt: attemptSchema,
   execution: executionSchema,
+  edge: edgeSchema,
 };
 
 export function idOf(write: Write): string {
-  if (write.kind === 'quest') return write.doc.id;
-  return write.kind === 'attempt' ? idOfAttempt(write.doc) : idOfExecution(write.doc);
+  switch (write.kind) {
+    case 'quest':
+      return write.doc.id;
+    case 'attempt':
+      return idOfAttempt(write.doc);
+    case 'execution':
+      return idOfExecution(write.doc);
+    case 'edge':
+      return idOfEdge(write.doc);
+  }
 }
 
 /** Throws UnreadableDocument, naming it, when this is no document of this kind. */
@@ -41,6 +51,7 @@ export function ifReadable<T>(read: () => T): T | undefined {
 
 /** Whether nothing can happen to it any more that we have to see to. */
 export function isDone(write: Write): write is Exclude<Write, { kind: 'quest' }> {
+  if (write.kind === 'edge') return !write.doc.open;
   if (write.kind === 'quest' || write.doc.wakeAt !== undefined) return false;
   return write.kind === 'attempt' ? isAttemptOver(write.doc) : !isLive(write.doc);
 }

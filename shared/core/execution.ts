@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { instantSchema, numberSchema, SCHEMA_VERSION } from './attempt.ts';
+import { askSchema, instantSchema, numberSchema, SCHEMA_VERSION } from './attempt.ts';
 import { type ExecutionId, executionId } from './ids.ts';
 import { jsonObjectSchema } from './json.ts';
 import { MODES, questIdSchema } from './quest.ts';
@@ -132,14 +132,20 @@ export const executionSchema = z.discriminatedUnion('state', [
   /** Entered by launching; left when the job activates or is reported running, or ends. */
   z.object({ ...live, state: z.literal('SCHEDULING') }),
   /** Left when the job finishes its attempt or blocks on dependencies, is reported finished, or times out. */
-  z.object({ ...live, state: z.literal('RUNNING'), tokenHash: z.string().optional() }),
+  z.object({
+    ...live,
+    state: z.literal('RUNNING'),
+    tokenHash: z.string().optional(),
+    /** The last call of ensureGraphData, perhaps still under way: recorded before its first edge, so that one that is older gives up. */
+    asking: z.object({ ask: askSchema, callHash: z.string() }).optional(),
+  }),
   /** The job said it is done with us; left when its executor reports the end. */
   z.object({
     ...live,
     state: z.literal('STOPPING'),
     halt: haltSchema,
-    /** The attempt's result, accepted from the job. */
-    finish: dataSchema,
+    /** The attempt's result, accepted from the job; absent when it halted to wait for dependencies. */
+    finish: dataSchema.optional(),
     /** Whether the last poll said for good that there is no such job. */
     lastErrorFinal: z.boolean(),
   }),

@@ -9,6 +9,10 @@ export type QuestId = Branded<'QuestId'>;
 export type AttemptId = Branded<'AttemptId'>;
 /** `quest|n|e`: the e-th time that attempt was handed to an executor. */
 export type ExecutionId = Branded<'ExecutionId'>;
+/** `dependency<dependent`: that one attempt has asked for another. */
+export type EdgeId = Branded<'EdgeId'>;
+/** `quest|n|e|a`: what an execution's a-th ask waits for. */
+export type WaitId = Branded<'WaitId'>;
 
 /** Numbers of attempts and executions; large enough for anybody, small enough for every store. */
 export const MAX_NUMBER = 2_147_483_647;
@@ -30,6 +34,15 @@ export function attemptId(quest: QuestId, attempt: number): AttemptId {
 
 export function executionId(quest: QuestId, attempt: number, execution: number): ExecutionId {
   return `${quest}|${attempt}|${execution}` as ExecutionId;
+}
+
+/** The dependency comes first: those of one attempt begin differently, so that writing many of them spreads. */
+export function edgeId(dependent: AttemptId, dependency: AttemptId): EdgeId {
+  return `${dependency}<${dependent}` as EdgeId;
+}
+
+export function waitId(execution: ExecutionId, ask: number): WaitId {
+  return `${execution}|${ask}` as WaitId;
 }
 
 export function parseAttemptId(text: string, field = 'attemptId'): { quest: QuestId; attempt: number } {

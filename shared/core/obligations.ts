@@ -1,8 +1,8 @@
-import type { Attempt } from './attempt.ts';
+import { type Attempt, isAttemptOver } from './attempt.ts';
 import { type Execution, isLive } from './execution.ts';
 
 /** What a document is owed next, named after the `tasks` path that an operator sees. */
-export type Owed = 'run' | 'poll' | 'cancel' | 'wake';
+export type Owed = 'run' | 'poll' | 'cancel' | 'wake' | 'propagate';
 
 export interface Obligation {
   owed: Owed;
@@ -41,6 +41,13 @@ export function executionObligations(execution: Execution): Obligation[] {
 const BLOCKED_RECHECK_MS = 60 * 60_000;
 
 export function attemptObligations(attempt: Attempt): Obligation[] {
+  if (isAttemptOver(attempt)) {
+    const at = attempt.owes?.nextAt;
+    return at === undefined ? [] : [{ owed: 'propagate', at, prompt: true }];
+  }
+  if (attempt.state === 'WAITING' && attempt.uncounted === true) {
+    return [{ owed: 'wake', at: attempt.updatedAt, prompt: true }];
+  }
   if (attempt.state !== 'SCHEDULING') return [];
   if (attempt.after === undefined) return [{ owed: 'run', at: attempt.notBefore, prompt: true }];
   return [{ owed: 'wake', at: Math.max(attempt.notBefore, attempt.updatedAt + BLOCKED_RECHECK_MS), prompt: false }];

@@ -1,3 +1,4 @@
+import { ifReadable } from './documents.ts';
 import type { Page } from './ports.ts';
 
 /** The page of `rows`, which were asked for with one more than its size, so as to know whether another follows. */
@@ -11,4 +12,15 @@ export function pageOf<Row, Item>(
   const last = shown.at(-1);
   const items = shown.map(itemOf);
   return rows.length > size && last !== undefined ? { items, next: cursorOf(last) } : { items };
+}
+
+/** The same without the documents that cannot be read: who wants a broken one gets the error from `get`. */
+export function readablePage<Row, Item>(
+  rows: readonly Row[],
+  size: number,
+  read: (row: Row) => Item,
+  cursorOf: (last: Row) => string,
+): Page<Item> {
+  const { items, ...next } = pageOf(rows, size, row => ifReadable(() => read(row)), cursorOf);
+  return { ...next, items: items.filter(item => item !== undefined) };
 }

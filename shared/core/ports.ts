@@ -1,6 +1,7 @@
 import type { Attempt, AttemptState } from './attempt.ts';
+import type { Edge, EdgeFilter } from './edge.ts';
 import type { Execution } from './execution.ts';
-import type { AttemptId, ExecutionId, QuestId } from './ids.ts';
+import type { AttemptId, EdgeId, ExecutionId, QuestId, WaitId } from './ids.ts';
 import type { JsonObject } from './json.ts';
 import type { Quest } from './quest.ts';
 
@@ -13,12 +14,14 @@ export interface Documents {
   quest: Quest;
   attempt: Attempt;
   execution: Execution;
+  edge: Edge;
 }
 export type Kind = keyof Documents;
 export interface Ids {
   quest: QuestId;
   attempt: AttemptId;
   execution: ExecutionId;
+  edge: EdgeId;
 }
 
 /** Names one state of one document for its store; opaque to everybody else. */
@@ -54,6 +57,12 @@ export interface AttemptQuery {
   after?: string;
 }
 
+export type EdgeQuery = EdgeFilter & {
+  limit: number;
+  /** `next` of the page before. */
+  after?: string;
+};
+
 export interface Store {
   /** Rejects with UnreadableDocument when what is stored is not a document of this kind. */
   get<K extends Kind>(kind: K, id: Ids[K]): Promise<Stored<Documents[K]> | undefined>;
@@ -85,6 +94,12 @@ export interface Store {
   /** All executions of an attempt from `first` to `last`, in order; those that do not exist or cannot be read are left out. */
   listExecutions(id: AttemptId, first: number, last: number): Promise<Execution[]>;
 
+  /** Ordered by id. Those that cannot be read are left out. */
+  listEdges(query: EdgeQuery): Promise<Page<Stored<Edge>>>;
+
+  /** How many edges of a wait are open, as of now; counts no further than `upTo`. */
+  countOpen(wait: WaitId, upTo: number): Promise<number>;
+
   /**
    * Resolves when the attempt was perhaps written since `version`, or when `signal` aborts. The caller reads again.
    */
@@ -107,8 +122,8 @@ export interface AdapterDocuments {
   list(options: { limit: number; after?: string }): Promise<Page<{ id: string } & Stored<JsonObject>>>;
 }
 
-/** The paths of the `tasks` function. The first four say what was owed when the task was made. */
-export type TaskPath = 'run' | 'poll' | 'cancel' | 'wake' | `distributor/${string}`;
+/** The paths of the `tasks` function. The first five say what was owed when the task was made. */
+export type TaskPath = 'run' | 'poll' | 'cancel' | 'wake' | 'propagate' | `distributor/${string}`;
 
 export interface QueueTask {
   path: TaskPath;

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { messageOf, TransientError } from '../core/errors.ts';
-import { SCHEMA, SCHEMA_VERSION } from './schema.ts';
+import { MIGRATIONS, SCHEMA, SCHEMA_VERSION } from './schema.ts';
 
 /**
  * What was committed survives a kill -9 at any moment. A power cut may lose the newest commits (`synchronous = NORMAL`
@@ -64,9 +64,17 @@ function createSchema(sqlite: DatabaseSync, path: string): void {
   sqlite.exec('BEGIN EXCLUSIVE');
   const { user_version: version } = sqlite.prepare('PRAGMA user_version').get() as { user_version: number };
   if (version === 0) sqlite.exec(`${SCHEMA}; PRAGMA user_version = ${SCHEMA_VERSION}`);
-  else if (version !== SCHEMA_VERSION)
-    throw new Error(`${path} has version ${version}; this program reads version ${SCHEMA_VERSION}`);
+  else migrate(sqlite, path, version);
   sqlite.exec('COMMIT');
+}
+
+function migrate(sqlite: DatabaseSync, path: string, from: number): void {
+  for (let version = from; version !== SCHEMA_VERSION; version++) {
+    const migration = MIGRATIONS[version];
+    if (migration === undefined)
+      throw new Error(`${path} has version ${version}; this program reads version ${SCHEMA_VERSION}`);
+    sqlite.exec(`${migration}; PRAGMA user_version = ${version + 1}`);
+  }
 }
 
 interface Pending {

@@ -1,11 +1,31 @@
 /** Rises with every change of the tables below; a file of another version is refused. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /**
  * Ordinary rowid tables: WITHOUT ROWID made a million inserts take 99 s instead of 36–40 s. Bodies come last, so that a
  * scan over the other columns does not read them.
  */
+const EDGES = `
+  -- That a dependent has asked for a dependency. open_for names the wait that counts the edge, as long as it is open.
+  CREATE TABLE edges (
+    id TEXT PRIMARY KEY NOT NULL,
+    version INTEGER NOT NULL,
+    dependent TEXT NOT NULL,
+    dependency TEXT NOT NULL,
+    open_for TEXT,
+    body TEXT NOT NULL
+  );
+  CREATE INDEX edges_of_dependent ON edges (dependent, id);
+  CREATE INDEX edges_of_dependency ON edges (dependency, id);
+  CREATE INDEX edges_open ON edges (open_for, id) WHERE open_for IS NOT NULL;
+`;
+
+/** What makes a file of the next version of one of this version, by version. */
+export const MIGRATIONS: Readonly<Record<number, string>> = { 1: EDGES };
+
 export const SCHEMA = `
+  ${EDGES}
+
   -- Quests, attempts and executions in one table: their ids differ in shape, and those of one quest are neighbours, so
   -- that a commit of several of them touches few pages.
   CREATE TABLE documents (

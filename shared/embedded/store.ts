@@ -1,13 +1,15 @@
 import { EventEmitter, once } from 'node:events';
 import { type Attempt, idOfAttempt } from '../core/attempt.ts';
+import type { StatementResultingChanges } from 'node:sqlite';
 import { idOf, ifReadable, readDocument } from '../core/documents.ts';
+import { type Edge, idOfEdge, waitOfEdge } from '../core/edge.ts';
 import { ConflictError } from '../core/errors.ts';
 import { executionId, parseAttemptId } from '../core/ids.ts';
 import { parseJson } from '../core/json.ts';
 import type { Documents, Kind, Store, Version, Write } from '../core/ports.ts';
 import { createAdapterDocuments, createExpiry } from './adapter-documents.ts';
 import type { Database } from './database.ts';
-import { pageOf } from '../core/page.ts';
+import { pageOf, readablePage } from '../core/page.ts';
 
 export interface EmbeddedStore extends Store {
   /** Deletes the adapter documents that have expired. */
@@ -29,6 +31,13 @@ export function createStore(database: Database): EmbeddedStore {
   // Shard and distributor of a document never change; not to name them spares their indexes.
   const update = database.prepare(`
     UPDATE documents SET version = version + 1, wake_at = ?, state = ?, body = ? WHERE id = ? AND version = ?`);
+  const selectEdge = database.prepare('SELECT id, version, body FROM edges WHERE id = ?');
+  const insertEdge = database.prepare(`
+    INSERT INTO edges (id, version, dependent, dependency, open_for, body) VALUES (?, 1, ?, ?, ?, ?)
+    ON CONFLICT DO NOTHING`);
+  const updateEdge = database.prepare(`
+    UPDATE edges SET version = version + 1, open_for = ?, body = ? WHERE id = ? AND version = ?`);
+  const selectOpen = database.prepare('SELECT id FROM edges WHERE open_for = ? LIMIT ?');
   const selectDue = database.prepare(`
     SELECT rowid, id, wake_at, body FROM documents
     WHERE kind = ? AND shard = ? AND wake_at <= ? AND (wake_at, rowid) > (?, ?) ORDER BY wake_at, rowid LIMIT ?`);
@@ -41,19 +50,31 @@ export function createStore(database: Database): EmbeddedStore {
   const written = new EventEmitter().setMaxListeners(0);
 
   function row(kind: Kind, id: string): Row | undefined {
-    return select.get(id, kind) as Row | undefined;
+    const found = kind === 'edge' ? selectEdge.get(id) : select.get(id, kind);
+    return found as Row | undefined;
   }
 
   function apply(write: Write): Version {
+    const { kind, ifVersion } = write;
+    const { changes } = kind === 'edge' ? applyEdge(write.doc, ifVersion) : applyDocument(write);
+    if (changes === 0) throw new ConflictError(`${kind} ${idOf(write)} was written by someone else`);
+    return versionOf(ifVersion === undefined ? 1 : Number(ifVersion) + 1);
+  }
+
+  function applyDocument(write: DocumentWrite): StatementResultingChanges {
     const { kind, doc, ifVersion } = write;
     const { id, shard = null, wakeAt = null, state = null, distributor = null } = columnsOf(write);
     const body = JSON.stringify(doc);
-    const { changes } =
-      ifVersion === undefined
-        ? insert.run(id, kind, shard, wakeAt, state, distributor, body)
-        : update.run(wakeAt, state, body, id, Number(ifVersion));
-    if (changes === 0) throw new ConflictError(`${kind} ${id} was written by someone else`);
-    return versionOf(ifVersion === undefined ? 1 : Number(ifVersion) + 1);
+    return ifVersion === undefined
+      ? insert.run(id, kind, shard, wakeAt, state, distributor, body)
+      : update.run(wakeAt, state, body, id, Number(ifVersion));
+  }
+
+  function applyEdge(edge: Edge, ifVersion: Version | undefined): StatementResultingChanges {
+    const [id, openFor, body] = [idOfEdge(edge), edge.open ? waitOfEdge(edge) : null, JSON.stringify(edge)];
+    return ifVersion === undefined
+      ? insertEdge.run(id, edge.dependent, edge.dependency, openFor, body)
+      : updateEdge.run(openFor, body, id, Number(ifVersion));
   }
 
   return {
@@ -92,15 +113,12 @@ export function createStore(database: Database): EmbeddedStore {
       const rows = database
         .prepare(`SELECT id, version, body FROM documents WHERE ${sql} AND id > ? ORDER BY id LIMIT ?`)
         .all(...parameters, after, pageSize + 1) as unknown as Row[];
-      const { items, next } = pageOf(
+      return readablePage(
         rows,
         pageSize,
-        found => ifReadable(() => read('attempt', found)),
+        found => read('attempt', found),
         last => last.id,
       );
-      // Who wants a broken one gets the error from `get`.
-      const attempts = items.filter(attempt => attempt !== undefined);
-      return next === undefined ? { items: attempts } : { items: attempts, next };
     },
 
     async listExecutions(id, first, last) {
@@ -112,6 +130,28 @@ export function createStore(database: Database): EmbeddedStore {
         if (readable !== undefined) executions.push(readable);
       }
       return executions;
+    },
+
+    async listEdges({ limit, after = '', ...of }) {
+      const [column, value] =
+        'wait' in of
+          ? (['open_for', of.wait] as const)
+          : 'dependent' in of
+            ? (['dependent', of.dependent] as const)
+            : (['dependency', of.dependency] as const);
+      const rows = database
+        .prepare(`SELECT id, version, body FROM edges WHERE ${column} = ? AND id > ? ORDER BY id LIMIT ?`)
+        .all(value, after, limit + 1) as unknown as Row[];
+      return readablePage(
+        rows,
+        limit,
+        found => ({ doc: read('edge', found), version: versionOf(found.version) }),
+        last => last.id,
+      );
+    },
+
+    async countOpen(wait, upTo) {
+      return selectOpen.all(wait, upTo).length;
     },
 
     async changed(id, version, signal) {
@@ -135,7 +175,9 @@ interface Columns {
   distributor?: string;
 }
 
-function columnsOf(write: Write): Columns {
+type DocumentWrite = Exclude<Write, { kind: 'edge' }>;
+
+function columnsOf(write: DocumentWrite): Columns {
   const id = idOf(write);
   if (write.kind === 'quest') return { id };
   const { shard, wakeAt } = write.doc;

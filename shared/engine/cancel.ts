@@ -1,5 +1,5 @@
 import type { CallError } from '../core/calls.ts';
-import { decideCancelAttempt } from '../core/decide/cancel.ts';
+import { type CancelWish, decideCancelAttempt } from '../core/decide/cancel.ts';
 import type { Docs } from '../core/decide/decision.ts';
 import { decideCancelRecorded } from '../core/decide/stop.ts';
 import { type Claim, type Execution, idOfExecution } from '../core/execution.ts';
@@ -11,11 +11,11 @@ import { applyEvent, type Snapshot } from './loop.ts';
 import type { Parts } from './parts.ts';
 
 /** A client no longer wants an attempt; its job is stopped afterwards, for as long as it takes. */
-export async function cancelAttempt(parts: Parts, id: AttemptId, reason: string): Promise<void> {
+export async function cancelAttempt(parts: Parts, id: AttemptId, wish: CancelWish): Promise<void> {
   await applyEvent(
     parts,
     () => loadForCancel(parts, id),
-    (docs, context) => decideCancelAttempt(docs, { reason }, context),
+    (docs, context) => decideCancelAttempt(docs, wish, context),
   );
 }
 

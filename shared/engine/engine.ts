@@ -1,4 +1,5 @@
 import type { Attempt } from '../core/attempt.ts';
+import type { CancelWish } from '../core/decide/cancel.ts';
 import type { AttemptId, ExecutionId, QuestId } from '../core/ids.ts';
 import type { AttemptQuery, Page, TopicMessage } from '../core/ports.ts';
 import type { Quest } from '../core/quest.ts';
@@ -6,6 +7,7 @@ import type { ResultData } from '../core/result.ts';
 import { activate } from './activate.ts';
 import { type AdapterQueueTask, handleAdapterTask } from './adapter-task.ts';
 import { cancelAttempt } from './cancel.ts';
+import { type Dependencies, ensureGraphData } from './depend.ts';
 import { type Ensured, ensureGraph } from './ensure.ts';
 import { finish } from './finish.ts';
 import { drop, publishNotification, receiveMessage } from './notify.ts';
@@ -26,11 +28,12 @@ export interface Engine {
   getExecution(id: ExecutionId): Promise<read.ShownExecution>;
   listAttempts(query: AttemptQuery): Promise<Page<Attempt>>;
   waitForAttempt(quest: QuestId, attempt: number, timeoutMs: number, signal?: AbortSignal): Promise<read.ShownAttempt>;
-  cancelAttempt(id: AttemptId, reason: string): Promise<void>;
+  cancelAttempt(id: AttemptId, reason: string, wish?: Pick<CancelWish, 'cascade'>): Promise<void>;
   listDistributors(): ReturnType<ReturnType<typeof assemble>['registry']['list']>;
 
   activate(id: ExecutionId, tokens: { activationToken: string; executionToken: string }): Promise<void>;
   finish(id: ExecutionId, call: { executionToken: string; data: ResultData }): Promise<void>;
+  ensureGraphData(id: ExecutionId, call: { executionToken: string; request: unknown }): Promise<Dependencies>;
   publishNotification(id: ExecutionId, authToken: string, data: string): Promise<void>;
 
   receiveMessage(message: TopicMessage): Promise<string>;
@@ -54,10 +57,11 @@ export function createEngine(options: EngineOptions): Engine {
     listAttempts: query => read.listAttempts(parts, query),
     waitForAttempt: (quest, attempt, timeoutMs, signal) =>
       read.waitForAttempt(parts, quest, attempt, timeoutMs, signal),
-    cancelAttempt: (id, reason) => cancelAttempt(parts, id, reason),
+    cancelAttempt: (id, reason, wish) => cancelAttempt(parts, id, { reason, ...wish }),
     listDistributors: () => parts.registry.list(),
     activate: (id, tokens) => activate(parts, id, tokens),
     finish: (id, call) => finish(parts, id, call),
+    ensureGraphData: (id, call) => ensureGraphData(parts, id, call),
     publishNotification: (id, authToken, data) => publishNotification(parts, id, authToken, data),
     receiveMessage: message => receiveMessage(parts, message),
     drop: (what, reason) => drop(parts, what, reason),

@@ -23,6 +23,13 @@ export async function loadAttempt(parts: Parts, id: AttemptId): Promise<Stored<A
   throw new ApiError('NOT_FOUND', `there is no attempt ${attempt} of quest ${quest}`);
 }
 
+/** An attempt alone, which is known to exist. */
+export async function loadAttemptOf(parts: Parts, id: AttemptId): Promise<Snapshot<{ attempt: Attempt }>> {
+  const stored = await parts.store.get('attempt', id);
+  if (stored === undefined) throw new UnreadableDocument(`attempt ${id} is gone`);
+  return { docs: { attempt: stored.doc }, versions: { attempt: stored.version } };
+}
+
 export async function loadQuest(parts: Parts, id: QuestId): Promise<Quest> {
   const quest = await parts.quests.get(id);
   if (quest === undefined) throw new UnreadableDocument(`quest ${id} is gone although its attempts are there`);

@@ -17,7 +17,7 @@ export type Outcome<Docs, Answer> =
   | ({ kind: 'committed'; answer: Answer } & Snapshot<Docs>)
   | ({ kind: 'ignored'; reason: string } & Snapshot<Docs>);
 
-const TRIES = 6;
+export const TRIES = 6;
 const RETRY_DELAY_MS = 20;
 
 /**
@@ -33,7 +33,7 @@ export async function applyEvent<Docs extends object, Answer>(
 ): Promise<Outcome<Docs, Answer>> {
   let lastError: unknown;
   for (let tries = 0; tries < TRIES; tries++) {
-    if (tries > 0) await parts.clock.sleep(parts.random.fraction() * RETRY_DELAY_MS * 2 ** tries);
+    await pauseBeforeRetry(parts, tries);
     const snapshot = tries === 0 && first !== undefined ? first : await load();
     const decision = decide(snapshot.docs, parts.context());
     if (decision.kind === 'refused') throw decision.error;
@@ -53,6 +53,11 @@ export async function applyEvent<Docs extends object, Answer>(
     }
   }
   throw new TransientError('too many writers at the same documents', { cause: lastError });
+}
+
+/** Before the first try there is none. */
+export async function pauseBeforeRetry({ clock, random }: Parts, tries: number): Promise<void> {
+  if (tries > 0) await clock.sleep(random.fraction() * RETRY_DELAY_MS * 2 ** tries);
 }
 
 async function commitWrites(

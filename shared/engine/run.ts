@@ -1,8 +1,8 @@
 import type { RunOutcome } from '../adapters/contract.ts';
+import { type Attempt, idOfAttempt } from '../core/attempt.ts';
 import type { Context, Docs } from '../core/decide/decision.ts';
 import { decideLaunch } from '../core/decide/launch.ts';
 import { decideRunRecorded, type Launched } from '../core/decide/run.ts';
-import { UnreadableDocument } from '../core/errors.ts';
 import {
   type AdapterTask,
   type Claim,
@@ -10,28 +10,28 @@ import {
   idOfExecution,
   MAX_TOKEN_CHARACTERS,
 } from '../core/execution.ts';
-import { type AttemptId, executionId, parseAttemptId } from '../core/ids.ts';
+import { executionId } from '../core/ids.ts';
 import { normalizeStatus, pending, type TaskStatus } from '../core/result.ts';
 import { adapterOf, callAdapter, prepared, UnusableAnswer } from './call.ts';
 import { describeTask } from './describe.ts';
-import { loadDocsOf, loadQuest } from './load.ts';
+import { loadAttemptOf, loadDocsOf, loadQuest } from './load.ts';
 import { applyEvent, type Snapshot } from './loop.ts';
 import { handleNotification } from './notify.ts';
 import type { Parts } from './parts.ts';
 import { adapterQueueTask } from './services.ts';
 
 /** An attempt's wake-up: creates its next execution and runs it. */
-export async function launch(parts: Parts, id: AttemptId, revision: number): Promise<string> {
-  const { quest: questId } = parseAttemptId(id);
-  const quest = await loadQuest(parts, questId);
+export async function launch(parts: Parts, found: Found, revision: number): Promise<string> {
+  const quest = await loadQuest(parts, found.docs.attempt.quest);
   const resolution = parts.registry.resolveOrReject(quest.desc);
   const nonce = parts.random.token(16);
-  let loads = 0;
   const outcome = await applyEvent(
     parts,
-    () => loadForLaunch(parts, id, { again: loads++ > 0 }),
+    async () =>
+      withFreeNumber(parts, await withPrevious(parts, await loadAttemptOf(parts, idOfAttempt(found.docs.attempt)))),
     (docs, context: Context) =>
       decideLaunch(docs, { revision, resolution, nonce, keyId: parts.keyring.current }, context),
+    await withPrevious(parts, found),
   );
   if (outcome.kind === 'ignored') return outcome.reason;
   const { attempt, execution } = outcome.docs;
@@ -41,35 +41,36 @@ export async function launch(parts: Parts, id: AttemptId, revision: number): Pro
   return 'launched';
 }
 
+type Found = Snapshot<{ attempt: Attempt }>;
+
 interface LaunchDocs {
-  attempt: Docs['attempt'];
+  attempt: Attempt;
   previous: Execution | undefined;
   /** The number of the next execution, where it is not the one after the last. */
   next: number | undefined;
   execution?: Execution;
 }
 
-async function loadForLaunch(
-  { store }: Parts,
-  id: AttemptId,
-  { again }: { again: boolean },
-): Promise<Snapshot<LaunchDocs>> {
-  const stored = await store.get('attempt', id);
-  if (stored === undefined) throw new UnreadableDocument(`attempt ${id} is gone`);
-  const attempt = stored.doc;
+async function withPrevious({ store }: Parts, { docs: { attempt }, versions }: Found): Promise<Snapshot<LaunchDocs>> {
   const after = attempt.state === 'SCHEDULING' ? attempt.after : undefined;
   const previous = after && (await store.get('execution', executionId(attempt.quest, attempt.attempt, after)));
-  const next = again && attempt.state === 'SCHEDULING' ? await firstFree(store, attempt) : undefined;
-  return {
-    docs: { attempt, previous: previous ? previous.doc : undefined, next },
-    versions: { attempt: stored.version },
-  };
+  return { docs: { attempt, previous: previous ? previous.doc : undefined, next: undefined }, versions };
 }
 
-/** An execution may outlive the attempt that it was of: after a retention period each document is deleted by itself. */
-async function firstFree(store: Parts['store'], { quest, attempt, executions }: Docs['attempt']): Promise<number> {
+/**
+ * For a second try: an execution may outlive the attempt that it was of, since after a retention period each document is
+ * deleted by itself.
+ */
+async function withFreeNumber(
+  { store }: Parts,
+  { docs, versions }: Snapshot<LaunchDocs>,
+): Promise<Snapshot<LaunchDocs>> {
+  const { quest, attempt, executions, state } = docs.attempt;
+  if (state !== 'SCHEDULING') return { docs, versions };
   for (let next = executions + 1; ; next++) {
-    if ((await store.get('execution', executionId(quest, attempt, next))) === undefined) return next;
+    if ((await store.get('execution', executionId(quest, attempt, next))) === undefined) {
+      return { docs: { ...docs, next }, versions };
+    }
   }
 }
 

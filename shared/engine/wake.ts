@@ -1,14 +1,16 @@
+import { isAttemptOver } from '../core/attempt.ts';
 import type { Docs } from '../core/decide/decision.ts';
 import { decideWake, dueOutbox } from '../core/decide/wake.ts';
 import { isTransient, messageOf } from '../core/errors.ts';
 import type { Claim } from '../core/execution.ts';
-import type { ExecutionId } from '../core/ids.ts';
+import type { AttemptId, ExecutionId } from '../core/ids.ts';
 import { performCancel } from './cancel.ts';
-import { loadDocs, loadDocsOf } from './load.ts';
+import { loadAttemptOf, loadDocs, loadDocsOf } from './load.ts';
 import { applyEvent, type Snapshot } from './loop.ts';
 import { drop } from './notify.ts';
 import type { Parts } from './parts.ts';
 import { performPoll } from './poll.ts';
+import { countDependencies, propagate } from './propagate.ts';
 import { enqueueTasks, launch, performRun } from './run.ts';
 import { targetOf, type Wake } from './wake-task.ts';
 
@@ -24,7 +26,7 @@ export async function wake(parts: Parts, { id, revision }: Wake): Promise<string
   if (target === undefined) return drop(parts, 'task', 'not an id', id);
   try {
     return target.kind === 'attempt'
-      ? await launch(parts, target.id, revision)
+      ? await wakeAttempt(parts, target.id, revision)
       : await wakeExecution(parts, target.id, revision);
   } catch (error) {
     if (isTransient(error)) throw error;
@@ -35,6 +37,14 @@ export async function wake(parts: Parts, { id, revision }: Wake): Promise<string
     await parts.store.postpone(target.kind, id, parts.clock.now() + POISON_DELAY_MS);
     return 'postponed';
   }
+}
+
+async function wakeAttempt(parts: Parts, id: AttemptId, revision: number): Promise<string> {
+  const found = await loadAttemptOf(parts, id);
+  const { attempt } = found.docs;
+  if (isAttemptOver(attempt)) return propagate(parts, id, found, revision);
+  if (attempt.state === 'WAITING') return countDependencies(parts, found, revision);
+  return launch(parts, found, revision);
 }
 
 async function wakeExecution(parts: Parts, id: ExecutionId, revision: number): Promise<string> {

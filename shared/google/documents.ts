@@ -1,6 +1,7 @@
 import { type DocumentData, type DocumentSnapshot, FieldValue, Timestamp } from '@google-cloud/firestore';
 import { SCHEMA_VERSION } from '../core/attempt.ts';
 import { isDone, readDocument } from '../core/documents.ts';
+import { waitOfEdge } from '../core/edge.ts';
 import { UnreadableDocument } from '../core/errors.ts';
 import { isJsonObject, parseJson } from '../core/json.ts';
 import type { Documents, Kind, Version, Write } from '../core/ports.ts';
@@ -9,13 +10,14 @@ import type { Documents, Kind, Version, Write } from '../core/ports.ts';
  * How documents lie in Firestore: what is queried or shown by the console stands in fields of its own, all else as JSON in
  * `body`, since Firestore's maps hold no nested arrays, no empty names and no more than 20 levels. Nothing stands twice.
  */
-export const COLLECTIONS = { quest: 'quests', attempt: 'attempts', execution: 'executions' } as const;
+export const COLLECTIONS = { quest: 'quests', attempt: 'attempts', execution: 'executions', edge: 'edges' } as const;
 
 /** Beside `schemaVersion`, `wakeAt` and `expireAt`. */
 const FIELDS: Readonly<Record<Kind, readonly string[]>> = {
   quest: [],
   attempt: ['revision', 'shard', 'state', 'distributor'],
   execution: ['revision', 'shard'],
+  edge: ['dependent', 'dependency'],
 };
 
 /** `expireAt` is for a TTL policy, which may be off. */
@@ -27,6 +29,8 @@ export function fieldsOf(write: Write, retentionMs: number | undefined): Documen
     schemaVersion: SCHEMA_VERSION,
     ...Object.fromEntries(entries.filter(isField)),
     ...(wakeAt !== undefined && { wakeAt: instant(wakeAt) }),
+    // One field answers what is open of a wait; three would need a composite index.
+    ...(write.kind === 'edge' && write.doc.open && { openFor: waitOfEdge(write.doc) }),
     ...(retentionMs !== undefined && isDone(write) && { expireAt: instant(write.doc.updatedAt + retentionMs) }),
     body: JSON.stringify(Object.fromEntries(entries.filter(entry => !isField(entry)))),
   };
@@ -34,13 +38,15 @@ export function fieldsOf(write: Write, retentionMs: number | undefined): Documen
 
 /** For an update: a field that is no longer there must go. */
 export function changesOf(write: Write, retentionMs: number | undefined): DocumentData {
-  return { wakeAt: FieldValue.delete(), expireAt: FieldValue.delete(), ...fieldsOf(write, retentionMs) };
+  const gone = FieldValue.delete();
+  const optional = write.kind === 'edge' ? { openFor: gone } : { wakeAt: gone };
+  return { ...optional, expireAt: gone, ...fieldsOf(write, retentionMs) };
 }
 
 /** Throws UnreadableDocument. */
 export function documentOf<K extends Kind>(kind: K, snapshot: DocumentSnapshot): Documents[K] {
   const id = idOfDocument(snapshot.id);
-  const { body, wakeAt, expireAt: _, ...fields } = snapshot.data() ?? {};
+  const { body, wakeAt, expireAt: _, openFor: __, ...fields } = snapshot.data() ?? {};
   if (fields['schemaVersion'] !== SCHEMA_VERSION)
     throw new UnreadableDocument(`${kind} ${id}: schemaVersion is not ${SCHEMA_VERSION}`);
   const rest = typeof body === 'string' ? parseJson(body) : undefined;

@@ -7,9 +7,10 @@ import {
   type Timestamp,
 } from '@google-cloud/firestore';
 import { idOf, ifReadable } from '../core/documents.ts';
+import type { EdgeFilter } from '../core/edge.ts';
 import { ConflictError } from '../core/errors.ts';
 import { executionId, parseAttemptId } from '../core/ids.ts';
-import { pageOf } from '../core/page.ts';
+import { pageOf, readablePage } from '../core/page.ts';
 import type { Clock, Kind, Store } from '../core/ports.ts';
 import { createAdapterDocuments } from './adapter-documents.ts';
 import { createCalls } from './calls.ts';
@@ -108,14 +109,12 @@ export function createStore(firestore: Firestore, options: FirestoreStoreOptions
       if (distributor !== undefined) query = query.where('distributor', '==', distributor);
       if (after !== undefined) query = query.startAfter(documentName(after));
       const { docs } = await calls.read('list attempts', () => query.get());
-      const { items, ...page } = pageOf(
+      return readablePage(
         docs,
         pageSize,
-        found => ifReadable(() => documentOf('attempt', found)),
+        found => documentOf('attempt', found),
         last => idOfDocument(last.id),
       );
-      // Who wants a broken one gets the error from `get`.
-      return { ...page, items: items.filter(attempt => attempt !== undefined) };
     },
 
     async listExecutions(id, first, last) {
@@ -127,6 +126,29 @@ export function createStore(firestore: Firestore, options: FirestoreStoreOptions
       return found
         .filter(({ exists }) => exists)
         .flatMap(snapshot => ifReadable(() => documentOf('execution', snapshot)) ?? []);
+    },
+
+    async listEdges({ limit, after, ...of }) {
+      const sorted = collectionOf('edge')
+        .where(...edgeFilter(of))
+        .orderBy(FieldPath.documentId())
+        .limit(limit + 1);
+      const query = after === undefined ? sorted : sorted.startAfter(documentName(after));
+      const { docs } = await calls.read('list edges', () => query.get());
+      return readablePage(
+        docs,
+        limit,
+        found => ({ doc: documentOf('edge', found), version: versionOf(found.updateTime) }),
+        last => idOfDocument(last.id),
+      );
+    },
+
+    async countOpen(wait, upTo) {
+      const query = collectionOf('edge')
+        .where(...edgeFilter({ wait }))
+        .limit(upTo);
+      const counted = await calls.read('count open edges', () => query.count().get());
+      return counted.data().count;
     },
 
     async changed(id, version, signal) {
@@ -147,6 +169,11 @@ export function createStore(firestore: Firestore, options: FirestoreStoreOptions
 
     adapterDocuments: namespace => createAdapterDocuments(firestore, calls, namespace),
   };
+}
+
+function edgeFilter(of: EdgeFilter): [field: string, operator: '==', value: string] {
+  if ('wait' in of) return ['openFor', '==', of.wait];
+  return 'dependent' in of ? ['dependent', '==', of.dependent] : ['dependency', '==', of.dependency];
 }
 
 function wakeAtOf(snapshot: DocumentSnapshot): Timestamp {

@@ -63,8 +63,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'anybody may finish',
     file: 'shared/core/decide/job.ts',
-    find: 'if (execution.tokenHash === undefined || !sameText(execution.tokenHash, tokenHash)) return refused(tokenNotValid());',
-    put: '',
+    find: "execution.state === 'RUNNING' && execution.tokenHash !== undefined && sameText(execution.tokenHash, tokenHash)",
+    put: "execution.state === 'RUNNING'",
   },
   {
     name: 'signatures of notifications are not checked',
@@ -115,8 +115,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'retries do not back off',
     file: 'shared/core/decide/end.ts',
-    find: 'notBefore: now + fullJitter(backoff, failures, random)',
-    put: 'notBefore: now',
+    find: 'const notBefore = now + fullJitter(backoff, failures, random);',
+    put: 'const notBefore = now;',
   },
   {
     name: 'calls of run do not back off',
@@ -187,8 +187,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a client is answered before its attempts are stored',
     file: 'functions/api.ts',
-    find: 'const { questIds, attempts } = await engine.ensureGraph(json());',
-    put: 'void engine.ensureGraph(json()).catch(() => {}); const { questIds, attempts } = { questIds: [], attempts: [] as never[] };',
+    find: 'ensuredView(await engine.ensureGraph(json()))',
+    put: '(void engine.ensureGraph(json()).catch(() => {}), ensuredView({ questIds: [], attempts: [] }))',
   },
   {
     name: 'a job is answered before its result is stored',
@@ -265,8 +265,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a finish that was accepted is forgotten when the job ends badly',
     file: 'shared/core/decide/end.ts',
-    find: "if (execution.state === 'STOPPING') return finishedAttempt(over, execution.finish);",
-    put: '',
+    find: "if (execution.state === 'STOPPING' && execution.finish !== undefined) {",
+    put: "if (execution.state === 'STOPPING' && execution.finish !== undefined && after.state === 'FINISHED') {",
   },
   {
     name: 'a success before the job has finished counts',

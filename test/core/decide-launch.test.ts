@@ -40,18 +40,20 @@ describe('ensuring an attempt', () => {
   const event = { id: quest.id, desc: quest.desc, attempt: 3 };
 
   test('creates it, due at once, and its quest when that is new', () => {
-    const { attempt, quest: stored } = committed(decideEnsure({ quest: undefined, attempt: undefined }, event, at(5)));
+    const { attempt, quest: stored } = committed(
+      decideEnsure({ quest: undefined, attempt: undefined }, event, 'client', at(5)),
+    );
     expect(attempt).toMatchObject({ state: 'SCHEDULING', attempt: 3, executions: 0, wakeAt: CREATED_AT + 5 });
     expect(stored).toEqual({ ...quest, createdAt: CREATED_AT + 5 });
   });
 
   test('does not write a quest that is there already', () => {
-    expect(committed(decideEnsure({ quest, attempt: undefined }, event, at(0))).quest).toBeUndefined();
+    expect(committed(decideEnsure({ quest, attempt: undefined }, event, 'client', at(0))).quest).toBeUndefined();
   });
 
   test('leaves an attempt that exists as it is, whatever its state', () => {
     const attempt = attemptIn('ABNORMAL_FINISHED');
-    expect(decideEnsure({ quest, attempt }, event, at(0)).kind).toBe('ignored');
+    expect(decideEnsure({ quest, attempt }, event, 'client', at(0)).kind).toBe('ignored');
   });
 });
 

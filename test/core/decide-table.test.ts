@@ -283,7 +283,12 @@ test.each(ATTEMPT_STATES.flatMap(state => ['ensure', 'launch', 'rejected launch'
         };
         const decision: Decision<unknown> =
           event === 'ensure'
-            ? decideEnsure(docs, { id: attempt.quest, desc: docs.quest.desc, attempt: attempt.attempt }, CONTEXT)
+            ? decideEnsure(
+                docs,
+                { id: attempt.quest, desc: docs.quest.desc, attempt: attempt.attempt },
+                'client',
+                CONTEXT,
+              )
             : event === 'cancel'
               ? decideCancelAttempt({ ...docs, execution: executionIn('RUNNING') }, { reason: 'unwanted' }, CONTEXT)
               : decideLaunch(docs, launch, CONTEXT);

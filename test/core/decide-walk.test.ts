@@ -175,7 +175,12 @@ function createWorld(mode: Mode) {
   };
 
   commit(
-    decideEnsure({ quest: undefined, attempt: undefined }, { id: quest.id, desc: quest.desc, attempt: 1 }, context()),
+    decideEnsure(
+      { quest: undefined, attempt: undefined },
+      { id: quest.id, desc: quest.desc, attempt: 1 },
+      'client',
+      context(),
+    ),
   );
   return {
     act,

@@ -53,7 +53,7 @@ describe('opening', () => {
     const database = freshDatabase(path);
     database.prepare('PRAGMA user_version = 99').run();
     database.close();
-    expect(() => openDatabase(path)).toThrow(`${path} has version 99; this program reads version 1`);
+    expect(() => openDatabase(path)).toThrow(`${path} has version 99; this program reads version 2`);
   });
 
   test('is refused when the file is no database, which stays as it is', () => {

@@ -160,6 +160,9 @@ test('many attempts of one new quest at the same time all come to be', async () 
     world.engine.ensureGraph({ quests: [{ desc, attempts }] }),
     world.engine.ensureGraph({ quests: [{ desc, attempts }] }),
   ]);
-  expect(ensured.map(({ attempts: made }) => made.map(({ attempt }) => attempt))).toEqual([attempts, attempts]);
+  expect(ensured.map(({ attempts: made }) => made.map(({ attempt: { attempt } }) => attempt))).toEqual([
+    attempts,
+    attempts,
+  ]);
   expect(world.tasks.filter(({ path }) => path === 'run')).toHaveLength(100);
 });

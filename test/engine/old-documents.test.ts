@@ -27,6 +27,9 @@ interface World {
   executions: Execution[];
 }
 
+/** Edges came later. */
+type OldWrite = Exclude<Write, { kind: 'edge' }>;
+
 const ROOT = join(import.meta.dirname, '../fixtures/documents');
 const FOLDERS = readdirSync(ROOT).toSorted();
 const WORLDS = FOLDERS.flatMap(folder =>
@@ -134,7 +137,7 @@ test('an old execution that is run now receives the state that the one before it
   ]);
 });
 
-function writesOf({ quest, attempts, executions }: World): Write[] {
+function writesOf({ quest, attempts, executions }: World): OldWrite[] {
   return [
     { kind: 'quest', doc: quest },
     ...attempts.map(doc => ({ kind: 'attempt', doc }) as const),
@@ -142,7 +145,7 @@ function writesOf({ quest, attempts, executions }: World): Write[] {
   ];
 }
 
-async function read(store: Store, kind: Write['kind'], doc: Write['doc']): Promise<unknown> {
+async function read(store: Store, kind: Write['kind'], doc: OldWrite['doc']): Promise<unknown> {
   const id = 'desc' in doc ? doc.id : 'execution' in doc ? idOfExecution(doc) : idOfAttempt(doc);
   return (await store.get(kind, id))?.doc;
 }

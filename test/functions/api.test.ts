@@ -201,9 +201,9 @@ describe.each(SERVED_BY)('api, served by %s', servedBy => {
     ['attempt 0', requestOf({}, { attempts: [0] }), 'quests[0].attempts[0]: '],
     ['no attempts', requestOf({}, { attempts: [] }), 'quests[0].attempts: '],
     [
-      '1,001 attempts',
-      requestOf({}, { attempts: Array.from({ length: 1001 }, (_, i) => i + 1) }),
-      'quests: 1001 attempts',
+      '10,001 attempts',
+      requestOf({}, { attempts: Array.from({ length: 10_001 }, (_, i) => i + 1) }),
+      'quests: 10001 attempts',
     ],
     ['a raw attempt of no quest id', { rawAttempts: { nonsense: [1] } }, 'rawAttempts.nonsense: '],
   ])('ensuring %s is refused, and nothing is stored', async (_, body, message) => {

@@ -10,7 +10,7 @@ import { send } from '../support/stack.ts';
 const MIB = 1024 * 1024;
 const EXECUTION = `/v1/quests/${'q'.repeat(43)}/attempts/1/executions/1`;
 const POSTS: Readonly<Record<FunctionName, string>> = {
-  api: '/v1/graph:ensure',
+  api: `/v1/quests/${'q'.repeat(43)}/attempts/1:cancel`,
   job: `${EXECUTION}:activate`,
   notify: '/',
   tasks: '/run',

@@ -30,7 +30,7 @@ describe.each(SERVED_BY)('served by %s,', servedBy => {
         ? { status: 200, json: { outcome: 'dropped: malformed' } }
         : errorOf(413, 'PAYLOAD_TOO_LARGE', `body: larger than ${bytes} bytes`);
     for (const chunked of [false, true]) {
-      for (const size of [bytes + 1, 4 * KIB * KIB])
+      for (const size of [bytes + 1, 5 * KIB * KIB])
         expect(await post(stack, endpoint, { body: '{}'.padEnd(size), chunked })).toMatchObject(expected);
       expect((await post(stack, endpoint, { body: '{}'.padEnd(bytes), chunked })).status).not.toBe(413);
     }

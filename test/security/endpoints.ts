@@ -15,16 +15,18 @@ export interface Endpoint {
 
 /** Every endpoint that takes a body. */
 export const ENDPOINTS: readonly Endpoint[] = [
-  { name: 'api', target: 'POST /v1/graph:ensure', cap: 1024, onNonsense: 'refuses' },
+  { name: 'api', target: 'POST /v1/graph:ensure', cap: 4096, onNonsense: 'refuses' },
   { name: 'api', target: `POST ${QUEST}/attempts/1:cancel`, cap: 1024, onNonsense: 'refuses' },
   { name: 'job', target: `POST ${EXECUTION}:activate`, cap: 1024, onNonsense: 'refuses' },
   { name: 'job', target: `POST ${EXECUTION}:finish`, cap: 1024, onNonsense: 'refuses' },
+  { name: 'job', target: `POST ${EXECUTION}:ensureGraphData`, cap: 4096, onNonsense: 'refuses' },
   { name: 'job', target: `POST ${EXECUTION}:notify`, cap: 320, onNonsense: 'refuses' },
   { name: 'notify', target: 'POST /', cap: 1024, onNonsense: 'drops' },
   { name: 'tasks', target: 'POST /run', cap: 1024, onNonsense: 'drops' },
   { name: 'tasks', target: 'POST /poll', cap: 1024, onNonsense: 'drops' },
   { name: 'tasks', target: 'POST /cancel', cap: 1024, onNonsense: 'drops' },
   { name: 'tasks', target: 'POST /wake', cap: 1024, onNonsense: 'drops' },
+  { name: 'tasks', target: 'POST /propagate', cap: 1024, onNonsense: 'drops' },
   { name: 'tasks', target: 'POST /distributor/main', cap: 1024, onNonsense: 'drops' },
   { name: 'sweep', target: 'POST /', cap: 1024, onNonsense: 'ignores' },
 ];

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { isJsonObject, parseJson } from '../../shared/core/json.ts';
 import { SERVED_BY, setUp } from '../functions/harness.ts';
 import { type Endpoint, ENDPOINTS, post, type Stack } from './endpoints.ts';
 
@@ -52,17 +53,11 @@ function expectedOf({ onNonsense, cap, target }: Endpoint, body: string | Buffer
   if (onNonsense === 'drops') return { status: 200, json: { outcome: 'dropped: malformed' } };
   if (onNonsense === 'ignores') return { status: 200, json: { due: 0, complete: true } };
   if (Buffer.byteLength(body) > cap * 1024) return { status: 413 };
-  // It takes any JSON; here it is without a valid token.
-  return { status: target.endsWith(':notify') && isJson(body) ? 401 : 400 };
-}
-
-function isJson(body: string | Buffer): boolean {
-  try {
-    JSON.parse(body.toString());
-    return true;
-  } catch {
-    return false;
-  }
+  // These look at the token before they look at what stands in the JSON.
+  const value = parseJson(body.toString());
+  const isTaken =
+    (target.endsWith(':notify') && value !== undefined) || (target.endsWith(':ensureGraphData') && isJsonObject(value));
+  return { status: isTaken ? 401 : 400 };
 }
 
 async function expectNothingDone({ tasks, messages, log, call }: Stack): Promise<void> {

@@ -1,5 +1,6 @@
 import { idOfAttempt } from '../../shared/core/attempt.ts';
 import { idOf, ifReadable, readDocument } from '../../shared/core/documents.ts';
+import { type Edge, idOfEdge, isEdgeOf } from '../../shared/core/edge.ts';
 import { ConflictError } from '../../shared/core/errors.ts';
 import { type AttemptId, executionId, parseAttemptId } from '../../shared/core/ids.ts';
 import type { AdapterDocuments, Documents, DueDocument, Kind, Store, Version, Write } from '../../shared/core/ports.ts';
@@ -28,7 +29,12 @@ interface Row {
 }
 
 export function createMemoryStore(): MemoryStore {
-  const rows: Record<Kind, Map<string, Row>> = { quest: new Map(), attempt: new Map(), execution: new Map() };
+  const rows: Record<Kind, Map<string, Row>> = {
+    quest: new Map(),
+    attempt: new Map(),
+    execution: new Map(),
+    edge: new Map(),
+  };
   const adapterDocuments = new Map<string, AdapterDocuments>();
   const commitSteps: CommitStep[] = [];
   const getSteps: { kind: Kind; step: () => Promise<unknown> }[] = [];
@@ -106,6 +112,19 @@ export function createMemoryStore(): MemoryStore {
         const row = rows.execution.get(one);
         return (row && ifReadable(() => read('execution', one, row))) ?? [];
       });
+    },
+    async listEdges({ limit, after = '', ...of }) {
+      const all = [...rows.edge]
+        .filter(([id]) => id > after)
+        .toSorted(([a], [b]) => (a < b ? -1 : 1))
+        .filter(([, { text }]) => isEdgeOf(JSON.parse(text) as Edge, of))
+        .map(([id, row]) => ({ doc: read('edge', id, row), version: row.version }));
+      const items = all.slice(0, limit);
+      return all.length > limit ? { items, next: idOfEdge(items.at(-1)!.doc) } : { items };
+    },
+    async countOpen(wait, upTo) {
+      const edges = [...rows.edge.values()].map(({ text }) => JSON.parse(text) as Edge);
+      return Math.min(edges.filter(edge => isEdgeOf(edge, { wait })).length, upTo);
     },
     changed(id, version, signal) {
       if (signal.aborted || rows.attempt.get(id)?.version !== version) return Promise.resolve();

@@ -1,23 +1,37 @@
-import { type Attempt, isAttemptOver, unscheduled } from '../attempt.ts';
+import { type Attempt, endAttempt, isAttemptOver } from '../attempt.ts';
 import { type Execution, isLive } from '../execution.ts';
 import type { Quest } from '../quest.ts';
 import { abnormal } from '../result.ts';
 import { type Context, commit, type Decision, ignored, reviseAttempt } from './decision.ts';
 import { endExecution } from './end.ts';
 
-/** A client no longer wants an attempt. It ends at once; its job, if there is one, is stopped afterwards. */
+export interface CancelWish {
+  reason: string;
+  /** What only this attempt waits for is not wanted either. */
+  cascade?: boolean;
+  /** Not if somebody has asked for it since it was doomed. */
+  ifDoomed?: boolean;
+}
+
+/** An attempt is no longer wanted. It ends at once; its job, if there is one, is stopped afterwards. */
 export function decideCancelAttempt(
   { quest, attempt, execution }: { quest: Quest; attempt: Attempt; execution: Execution | undefined },
-  { reason }: { reason: string },
+  { reason, cascade = false, ifDoomed = false }: CancelWish,
   context: Context,
 ): Decision {
-  if (isAttemptOver(attempt)) return ignored(`attempt is ${attempt.state}`);
+  const { now } = context;
+  if (isAttemptOver(attempt)) {
+    if (!cascade || attempt.owes?.cascade !== undefined) return ignored(`attempt is ${attempt.state}`);
+    const owing: Attempt = { ...attempt, owes: { ...attempt.owes, nextAt: now, cascade: {} } };
+    return commit({ attempt: reviseAttempt(attempt, owing, now) });
+  }
+  if (ifDoomed && attempt.doomed === undefined) return ignored('somebody wants it');
   const result = abnormal('CANCELLED', reason);
   if (attempt.state === 'EXECUTING' && execution !== undefined && isLive(execution)) {
-    if (execution.state === 'STOPPING') return ignored('the attempt has already finished');
-    return commit(endExecution({ quest, attempt, execution }, { result, reported: false }, context));
+    if (execution.state === 'STOPPING' && execution.finish !== undefined) {
+      return ignored('the attempt has already finished');
+    }
+    return commit(endExecution({ quest, attempt, execution }, { result, reported: false, cascade }, context));
   }
-  const carried = attempt.state === 'SCHEDULING' ? unscheduled(attempt) : attempt;
-  const over: Attempt = { ...carried, state: 'ABNORMAL_FINISHED', endedAt: context.now, result };
-  return commit({ attempt: reviseAttempt(attempt, over, context.now) });
+  return commit({ attempt: reviseAttempt(attempt, endAttempt(attempt, { result }, now, { cascade }), now) });
 }

@@ -1,14 +1,16 @@
-import { type Attempt, type AttemptIn, idOfAttempt } from '../attempt.ts';
+import { type Attempt, type AttemptIn, carriedOver, endAttempt, idOfAttempt } from '../attempt.ts';
 import { fullJitter } from '../backoff.ts';
 import { type EndedExecution, type Execution, type LiveExecution, tokenOf, type UnwantedJob } from '../execution.ts';
 import { retryPolicy } from '../quest.ts';
-import { ABNORMAL, type AbnormalFinish, abnormal, type ResultData, type TaskResult } from '../result.ts';
+import { ABNORMAL, type AbnormalFinish, abnormal, type TaskResult } from '../result.ts';
 import { type Context, type Docs, reviseAttempt, reviseExecution } from './decision.ts';
 
 export interface Ending {
   result: TaskResult;
   /** The executor itself said so: no job is left to stop. */
   reported: boolean;
+  /** What only its attempt waits for is to be cancelled, too. */
+  cascade?: boolean;
 }
 
 /** Ends an execution and, in the same commit, moves its attempt on. */
@@ -21,7 +23,7 @@ export function endExecution(
   const after = ended(execution, ending, context.now);
   return {
     execution: reviseExecution(execution, after, context.now),
-    attempt: reviseAttempt(attempt, attemptAfter(docs, after, context), context.now),
+    attempt: reviseAttempt(attempt, attemptAfter(docs, after, ending, context), context.now),
   };
 }
 
@@ -90,26 +92,31 @@ export function blocksRetry(execution: EndedExecution): boolean {
   return (execution.unwanted ?? []).some(job => job.abandoned !== true && job.failedCancels < CANCELS_BEFORE_RELEASE);
 }
 
-function attemptAfter({ quest, attempt, execution }: Docs, after: EndedExecution, context: Context): Attempt {
+function attemptAfter(
+  { quest, attempt, execution }: Docs,
+  after: EndedExecution,
+  { cascade = false }: Ending,
+  context: Context,
+): Attempt {
+  const { now } = context;
   if (attempt.state !== 'EXECUTING' || attempt.executions !== execution.execution) {
     throw new Error(`bug: ${idOfAttempt(attempt)} is ${attempt.state} while execution ${execution.execution} ends`);
   }
-  const over = { ...attempt, endedAt: context.now };
   // The job was told that its result is accepted: it stands, however the executor says that the job ended.
-  if (execution.state === 'STOPPING') return finishedAttempt(over, execution.finish);
-  if (after.state === 'FINISHED') return finishedAttempt(over, after.result);
-
+  if (execution.state === 'STOPPING' && execution.finish !== undefined) {
+    return endAttempt(attempt, { result: execution.finish }, now);
+  }
+  if (after.state === 'FINISHED') {
+    const { wait } = attempt;
+    if (wait === undefined) return endAttempt(attempt, { result: after.result }, now);
+    const stateFrom = execution.execution;
+    return { ...carriedOver(attempt), state: 'WAITING', wait, uncounted: true, retries: {}, stateFrom };
+  }
+  // What it left is lost: where it may be tried again, it asks again.
   const { abnormalFinish } = after.result;
   const retry = retryOf(attempt, abnormalFinish, quest, context);
-  if (retry === undefined) return { ...over, state: 'ABNORMAL_FINISHED', result: { abnormalFinish } };
+  if (retry === undefined) return endAttempt(attempt, { result: { abnormalFinish } }, now, { cascade });
   return { ...retry, after: blocksRetry(after) ? execution.execution : undefined };
-}
-
-function finishedAttempt(
-  over: Omit<Attempt, 'state'> & { endedAt: number },
-  result: ResultData,
-): AttemptIn<'FINISHED'> {
-  return { ...over, state: 'FINISHED', result };
 }
 
 function retryOf(
@@ -125,5 +132,6 @@ function retryOf(
   if (used >= budgets[retryClass]) return undefined;
   const retries = { ...attempt.retries, [retryClass]: used + 1 };
   const failures = Object.values(retries).reduce((sum, count) => sum + count, 0);
-  return { ...attempt, state: 'SCHEDULING', retries, notBefore: now + fullJitter(backoff, failures, random) };
+  const notBefore = now + fullJitter(backoff, failures, random);
+  return { ...carriedOver(attempt), state: 'SCHEDULING', retries, notBefore };
 }

@@ -25,32 +25,56 @@ export function decideActivate(
   }
 }
 
+/** A call that a job makes with its execution token; both hashes are SHA-256, base64url. */
+export interface JobCall {
+  tokenHash: string;
+  /** Of all that the call asks for or brings. */
+  callHash: string;
+}
+
+/** Whether this very call has halted the execution: its answer was lost. */
+export function isHaltedBy(execution: Execution, { tokenHash, callHash }: JobCall): boolean {
+  const halt = 'halt' in execution ? execution.halt : undefined;
+  return halt !== undefined && sameText(halt.tokenHash, tokenHash) && sameText(halt.callHash, callHash);
+}
+
+/** Whether the token is the execution's, and holds. */
+export function isTokenOf(
+  execution: Execution,
+  { tokenHash }: Pick<JobCall, 'tokenHash'>,
+): execution is ExecutionIn<'RUNNING'> {
+  return execution.state === 'RUNNING' && execution.tokenHash !== undefined && sameText(execution.tokenHash, tokenHash);
+}
+
 /** A job delivers its attempt's result. From then on its token is revoked, and the result stands. */
 export function decideFinish(
   { execution }: { execution: Execution },
-  { tokenHash, callHash, result }: { tokenHash: string; callHash: string; result: ResultData },
+  { result, ...call }: JobCall & { result: ResultData },
   { now }: Context,
 ): Decision {
-  if (execution.state !== 'RUNNING') {
-    const halt = execution.state === 'SCHEDULING' ? undefined : execution.halt;
-    // The answer to this very call may have been lost.
-    if (halt && sameText(halt.tokenHash, tokenHash) && sameText(halt.callHash, callHash)) return ignored('repeated');
-    return refused(tokenNotValid());
-  }
-  if (execution.tokenHash === undefined || !sameText(execution.tokenHash, tokenHash)) return refused(tokenNotValid());
-  const { tokenHash: _, ...rest } = execution;
-  const stopping: ExecutionIn<'STOPPING'> = {
+  if (isHaltedBy(execution, call)) return ignored('repeated');
+  if (!isTokenOf(execution, call)) return refused(tokenNotValid());
+  const stopping = { ...halted(execution, call, now), finish: result };
+  return commit({ execution: reviseExecution(execution, stopping, now) });
+}
+
+/** An execution whose job has nothing more to say to us; its token is revoked. */
+export function halted(
+  execution: ExecutionIn<'RUNNING'>,
+  { tokenHash, callHash }: JobCall,
+  now: number,
+): ExecutionIn<'STOPPING'> {
+  const { tokenHash: _, asking: __, ...rest } = execution;
+  return {
     ...rest,
     state: 'STOPPING',
     halt: { tokenHash, callHash },
-    finish: result,
     lastErrorFinal: false,
     enteredAt: now,
     deadlineAt: deadlineAfter(now, execution.timeoutsMs.stop),
     asked: 0,
     poll: { ...execution.poll, nextAt: undefined },
   };
-  return commit({ execution: reviseExecution(execution, stopping, now) });
 }
 
 /** Also for an execution that does not exist: who cannot prove a right learns nothing. */

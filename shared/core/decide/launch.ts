@@ -1,4 +1,4 @@
-import { type Attempt, type AttemptIn, SCHEMA_VERSION, unscheduled } from '../attempt.ts';
+import { type Attempt, type AttemptIn, carriedOver, endAttempt, SCHEMA_VERSION } from '../attempt.ts';
 import { claimCall } from '../calls.ts';
 import {
   type Claim,
@@ -39,7 +39,6 @@ export function decideLaunch(
     return commit({ attempt: reviseAttempt(attempt, attempt, now) }, {});
   }
 
-  const carried = unscheduled(attempt);
   const execution = next ?? attempt.executions + 1;
   const { distributor, mode, timeoutsMs, pollIntervalMs, rejected } = event.resolution;
   const common = {
@@ -63,8 +62,11 @@ export function decideLaunch(
     const end = { state: 'ABNORMAL_FINISHED', endedAt: now, result: abnormal('REJECTED', rejected) } as const;
     const refused: ExecutionIn<'ABNORMAL_FINISHED'> = { ...common, ...end, launch: { state: 'none' }, reported: true };
     // SCHEDULING may end without ever executing; here it does so together with the execution that says why.
-    const over = reviseAttempt(attempt, { ...carried, ...end, executions: execution }, now);
-    return commit({ execution: reviseExecution(refused, refused, now), attempt: over }, {});
+    const over = endAttempt({ ...attempt, executions: execution }, end, now);
+    return commit(
+      { execution: reviseExecution(refused, refused, now), attempt: reviseAttempt(attempt, over, now) },
+      {},
+    );
   }
 
   const claim = claimCall('run', 1, now);
@@ -77,7 +79,7 @@ export function decideLaunch(
     deadlineAt: deadlineAfter(now, timeoutsMs.start),
     asked: 0,
   };
-  const executing: AttemptIn<'EXECUTING'> = { ...carried, executions: execution, state: 'EXECUTING' };
+  const executing: AttemptIn<'EXECUTING'> = { ...carriedOver(attempt), executions: execution, state: 'EXECUTING' };
   return commit(
     { execution: reviseExecution(scheduled, scheduled, now), attempt: reviseAttempt(attempt, executing, now) },
     { claim },

@@ -1,0 +1,43 @@
+import { isAttemptOver } from '../core/attempt.ts';
+import { decideDoom, decideSpare } from '../core/decide/cascade.ts';
+import type { Edge } from '../core/edge.ts';
+import { isTransient, messageOf } from '../core/errors.ts';
+import type { AttemptId } from '../core/ids.ts';
+import { cancelAttempt } from './cancel.ts';
+import { loadAttemptOf } from './load.ts';
+import { applyEvent } from './loop.ts';
+import { PAGE_SIZE } from './pages.ts';
+import type { Parts } from './parts.ts';
+
+/** A cancelled attempt waited for another one: that is cancelled, too, unless somebody else needs it. */
+export async function cascadeAlong(parts: Parts, edge: Edge): Promise<void> {
+  if (!edge.open) return;
+  const { dependency: id, dependent } = edge;
+  try {
+    const doomed = await applyEvent(parts, () => loadAttemptOf(parts, id), decideDoom);
+    if (doomed.kind === 'ignored') return;
+    if (await isNeeded(parts, id)) {
+      await applyEvent(parts, () => loadAttemptOf(parts, id), decideSpare, doomed);
+    } else {
+      await cancelAttempt(parts, id, { reason: `only ${dependent} waited for it`, cascade: true, ifDoomed: true });
+    }
+  } catch (error) {
+    if (isTransient(error)) throw error;
+    parts.log.error('an attempt cannot be cancelled together with its dependent', {
+      attempt: id,
+      error: messageOf(error),
+    });
+  }
+}
+
+/** Whether a dependent is not over yet. */
+async function isNeeded({ store }: Parts, dependency: AttemptId): Promise<boolean> {
+  for (let after: string | undefined; ; ) {
+    const page = await store.listEdges({ dependency, limit: PAGE_SIZE, ...(after !== undefined && { after }) });
+    const open = page.items.filter(({ doc }) => doc.open);
+    const dependents = await Promise.all(open.map(({ doc }) => store.get('attempt', doc.dependent)));
+    if (dependents.some(stored => stored !== undefined && !isAttemptOver(stored.doc))) return true;
+    if (page.next === undefined) return false;
+    after = page.next;
+  }
+}

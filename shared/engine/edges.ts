@@ -1,0 +1,108 @@
+import { type Asking, decideEdge, decideReopen, decideSettle, decideWithdraw } from '../core/decide/depend.ts';
+import { type Edge, idOfEdge } from '../core/edge.ts';
+import { ConflictError, TransientError } from '../core/errors.ts';
+import { type AttemptId, type EdgeId, edgeId } from '../core/ids.ts';
+import type { Stored, Write } from '../core/ports.ts';
+import { pauseBeforeRetry, TRIES } from './loop.ts';
+import { pagesOf } from './pages.ts';
+import type { Parts } from './parts.ts';
+
+type Change = (edge: Edge | undefined, now: number) => Edge;
+
+/** An edge that is to be changed, as it is probably stored. */
+interface Slot {
+  id: EdgeId;
+  known?: Stored<Edge>;
+  change: Change;
+}
+
+/** Writes the edges of an ask, by their dependency. Rejects with ABORTED when a later ask has taken its place. */
+export async function writeEdges(
+  parts: Parts,
+  dependencies: Iterable<AttemptId>,
+  asking: Asking,
+): Promise<Map<AttemptId, Stored<Edge>>> {
+  const slots = [...dependencies].map(
+    (dependency): Slot => ({
+      id: edgeId(asking.dependent, dependency),
+      change: (edge, now) => decideEdge(edge, dependency, asking, now),
+    }),
+  );
+  const edges = await changeEdges(parts, slots);
+  return new Map(edges.map(edge => [edge.doc.dependency, edge]));
+}
+
+/** For a dependency that was over once, and is not any more. */
+export async function reopenEdge(parts: Parts, dependency: AttemptId, asking: Asking): Promise<Stored<Edge>> {
+  const id = edgeId(asking.dependent, dependency);
+  return changeOne(parts, { id, change: (edge, now) => decideReopen(edge, dependency, asking, now) });
+}
+
+/** Settles edges whose dependencies are known to be over. */
+export async function settleEdges(parts: Parts, edges: Iterable<Stored<Edge>>): Promise<void> {
+  await changeEdges(parts, slotsOf(edges, decideSettle));
+}
+
+/** Takes back the edges of an ask that is refused. */
+export async function withdrawEdges(
+  parts: Parts,
+  edges: Iterable<Stored<Edge>>,
+  { execution, ask }: Asking,
+): Promise<void> {
+  const isOfThisAsk = (edge: Edge) => edge.execution === execution && edge.ask === ask && edge.open;
+  await changeEdges(
+    parts,
+    slotsOf(edges, (edge, now) => (isOfThisAsk(edge) ? decideWithdraw(edge, now) : edge)),
+  );
+}
+
+function slotsOf(edges: Iterable<Stored<Edge>>, change: (edge: Edge, now: number) => Edge): Slot[] {
+  return [...edges].map(known => ({
+    id: idOfEdge(known.doc),
+    known,
+    // Edges are never deleted while somebody may wait for them.
+    change: (edge, now) => change(edge ?? known.doc, now),
+  }));
+}
+
+/** A page is one commit where nobody else has written any of its edges; otherwise each is changed by itself. */
+async function changeEdges(parts: Parts, slots: readonly Slot[]): Promise<Stored<Edge>[]> {
+  const changed: Stored<Edge>[] = [];
+  for (const page of pagesOf(slots)) {
+    try {
+      changed.push(...(await commitPage(parts, page)));
+    } catch (error) {
+      if (!(error instanceof ConflictError || error instanceof TransientError)) throw error;
+      changed.push(...(await Promise.all(page.map(slot => changeOne(parts, slot)))));
+    }
+  }
+  return changed;
+}
+
+async function commitPage({ store, clock }: Parts, slots: readonly Slot[]): Promise<Stored<Edge>[]> {
+  const now = clock.now();
+  const docs = slots.map(({ known, change }) => change(known?.doc, now));
+  const isChanged = (i: number) => docs[i] !== slots[i]!.known?.doc;
+  const writes = slots.flatMap(({ known }, i): Write[] =>
+    isChanged(i) ? [{ kind: 'edge', doc: docs[i]!, ...(known && { ifVersion: known.version }) }] : [],
+  );
+  const versions = writes.length > 0 ? await store.commit(writes) : [];
+  return slots.map(({ known }, i) => (isChanged(i) ? { doc: docs[i]!, version: versions.shift()! } : known!));
+}
+
+/** Whatever was applied already is recognised when it is read again. */
+async function changeOne(parts: Parts, { id, change }: Slot): Promise<Stored<Edge>> {
+  let lastError: unknown;
+  for (let tries = 0; tries < TRIES; tries++) {
+    await pauseBeforeRetry(parts, tries);
+    try {
+      const known = await parts.store.get('edge', id);
+      const [edge] = await commitPage(parts, [{ id, change, ...(known && { known }) }]);
+      return edge!;
+    } catch (error) {
+      if (!(error instanceof ConflictError || error instanceof TransientError)) throw error;
+      lastError = error;
+    }
+  }
+  throw new TransientError('too many writers at the same edge', { cause: lastError });
+}
