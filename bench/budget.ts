@@ -5,7 +5,7 @@ import { parseDistributors } from '../shared/adapters/distributors.ts';
 import { createHttpClient } from '../shared/adapters/http-client.ts';
 import { typeTable } from '../shared/adapters/registry.ts';
 import { ADAPTER_TYPES } from '../shared/adapters/types.ts';
-import { attemptId, type QuestId } from '../shared/core/ids.ts';
+import { attemptId } from '../shared/core/ids.ts';
 import type { Queue, Store } from '../shared/core/ports.ts';
 import { createPoster } from '../shared/embedded/http-delivery.ts';
 import { createCaller } from './caller.ts';
@@ -20,7 +20,7 @@ export interface Counts {
   tasks: number;
   calls: number;
 }
-const COUNTED = {
+export const COUNTED = {
   reads: 'document reads',
   writes: 'document writes',
   tasks: 'tasks',
@@ -71,7 +71,8 @@ export async function budget({ runs }: Scale): Promise<Figure[]> {
   );
 }
 
-async function createBed(directory: string) {
+/** All functions in this process, whose calls, and what they ask of store and queue, are counted. */
+export async function createBed(directory: string) {
   const counts: Counts = { reads: 0, writes: 0, tasks: 0, calls: 0 };
   const reset = () => void Object.assign(counts, { reads: 0, writes: 0, tasks: 0, calls: 0 });
   const servers = await openServers(0);
@@ -111,21 +112,26 @@ async function createBed(directory: string) {
   servers.serve(Object.fromEntries(counted) as Record<FunctionName, (typeof counted)[number][1]>);
   parts.start();
 
+  /** Submits quests, and resolves once all of them are finished and nothing is under way any more. */
+  async function finish(descs: readonly object[]): Promise<void> {
+    const { questIds } = await client.ensureGraph({ quests: descs.map(desc => ({ desc })) });
+    for (const quest of questIds) {
+      for (;;) {
+        // Past the counting store, and until the last delivery is acknowledged.
+        const { state } = (await parts.store.get('attempt', attemptId(quest, 1)))!.doc;
+        const left = parts.queue.counts().pending + parts.topic.counts().pending;
+        if (state === 'FINISHED' && left === 0) break;
+        if (state === 'ABNORMAL_FINISHED') throw new Error(`quest ${quest} failed`);
+        await sleep(1);
+      }
+    }
+  }
+
   return {
     counts,
     reset,
-    async execute(kind: Kind, name: string): Promise<void> {
-      const { questIds } = await client.ensureGraph({ quests: [{ desc: describe(kind, name, executor.url) }] });
-      const id = attemptId(questIds[0] as QuestId, 1);
-      for (;;) {
-        // Past the counting store, and until the last delivery is acknowledged.
-        const { state } = (await parts.store.get('attempt', id))!.doc;
-        const left = parts.queue.counts().pending + parts.topic.counts().pending;
-        if (state === 'FINISHED' && left === 0) return;
-        if (state === 'ABNORMAL_FINISHED') throw new Error(`the ${kind} execution failed`);
-        await sleep(1);
-      }
-    },
+    execute: (kind: Kind, name: string) => finish([describe(kind, name, executor.url)]),
+    finish,
     async stop() {
       await parts.stop();
       await servers.close();
@@ -143,13 +149,26 @@ function countedStore(store: Store, counts: Counts): Store {
       counts.reads++;
       return store.get(kind, id);
     },
-    commit(writes) {
+    async commit(writes) {
+      const versions = await store.commit(writes);
+      // What is refused writes nothing.
       counts.writes += writes.length;
-      return store.commit(writes);
+      return versions;
     },
     async listExecutions(id, first, last) {
       counts.reads += last - first + 1;
       return store.listExecutions(id, first, last);
+    },
+    async listEdges(query) {
+      const page = await store.listEdges(query);
+      // A query that finds nothing is billed as one read.
+      counts.reads += Math.max(1, page.items.length);
+      return page;
+    },
+    countOpen(wait, upTo) {
+      // Up to 1,000 index entries are one read.
+      counts.reads += Math.ceil(Math.max(1, upTo) / 1000);
+      return store.countOpen(wait, upTo);
     },
     postpone(kind, id, until) {
       counts.writes++;

@@ -3,8 +3,10 @@ import { findEmulators } from '../local/emulators/google.ts';
 import { budget } from './budget.ts';
 import { cost } from './cost.ts';
 import { deployedMemory } from './deployed-memory.ts';
+import { edgeCost } from './edge-cost.ts';
 import { engine } from './engine.ts';
 import { type Bench, describeMachine, formatTable } from './figures.ts';
+import { graph } from './graph.ts';
 import { memory } from './memory.ts';
 import { stack } from './stack.ts';
 import { start } from './start.ts';
@@ -12,7 +14,7 @@ import { sweep } from './sweep.ts';
 import { wire } from './wire.ts';
 
 /** On SQLite. */
-const EMBEDDED = { budget, engine, stack, sweep, memory };
+const EMBEDDED = { budget, 'edge-cost': edgeCost, engine, stack, graph, sweep, memory };
 /** On Google's emulators. */
 const GOOGLE = { start, 'deployed-memory': deployedMemory, wire, cost };
 const BENCHES: Readonly<Record<string, Bench>> = { ...EMBEDDED, ...GOOGLE };

@@ -27,6 +27,7 @@ export async function startStackProcess(directory: string) {
   const executor = await startExecutor(caller);
 
   return {
+    apiUrl,
     /** Submits a quest and waits for its result. */
     async execute(name: string): Promise<void> {
       const distributorParameters = { url: executor.url };

@@ -20,8 +20,8 @@ export function createJob(engine: Engine, options: ServeOptions): HttpFunction {
       async handle(call) {
         const activationToken = bearerToken(call);
         const { executionToken } = parseWith(activateSchema, call.json());
-        await engine.activate(executionOf(call.params), { activationToken, executionToken });
-        return ok({});
+        const previousState = await engine.activate(executionOf(call.params), { activationToken, executionToken });
+        return ok(previousState === undefined ? {} : { previousState });
       },
     },
     {

@@ -1,7 +1,9 @@
 import { decideActivate } from '../core/decide/job.ts';
 import { ApiError, InvalidArgument } from '../core/errors.ts';
 import type { ExecutionId } from '../core/ids.ts';
+import type { JsonObject } from '../core/json.ts';
 import { hashToken, isActivationToken } from '../core/tokens.ts';
+import { loadPreviousState } from './describe.ts';
 import { loadExecution, loadExecutionOf } from './load.ts';
 import { applyEvent } from './loop.ts';
 import type { Parts } from './parts.ts';
@@ -9,12 +11,12 @@ import type { Parts } from './parts.ts';
 /** 32 random bytes are 43 characters of base64url. */
 const EXECUTION_TOKEN = /^[A-Za-z0-9_=+/.~-]{43,512}$/;
 
-/** A job exchanges its activation token for an execution token of its own choice. */
+/** A job exchanges its activation token for an execution token of its own choice. Resolves with its persistent state. */
 export async function activate(
   parts: Parts,
   id: ExecutionId,
   { activationToken, executionToken }: { activationToken: string; executionToken: string },
-): Promise<void> {
+): Promise<JsonObject | undefined> {
   if (!EXECUTION_TOKEN.test(executionToken)) {
     throw new InvalidArgument(
       'executionToken',
@@ -33,4 +35,5 @@ export async function activate(
     (docs, context) => decideActivate(docs, { tokenHash }, context),
     first,
   );
+  return loadPreviousState(parts, first.docs.execution);
 }

@@ -1,9 +1,8 @@
 import { isAttemptOver, rankOf } from '../core/attempt.ts';
 import { type Asking, decideAsk, decideHalt, MUST_BE_ORDERED } from '../core/decide/depend.ts';
-import { isHaltedBy, isTokenOf, type JobCall, tokenNotValid } from '../core/decide/job.ts';
+import { isHaltedBy, isHolder, type JobCall, tokenNotValid } from '../core/decide/job.ts';
 import type { Edge } from '../core/edge.ts';
 import { ApiError, TransientError } from '../core/errors.ts';
-import type { Execution } from '../core/execution.ts';
 import { type AttemptId, attemptId, type ExecutionId, parseExecutionId } from '../core/ids.ts';
 import { canonicalJson, sha256 } from '../core/json.ts';
 import type { Stored } from '../core/ports.ts';
@@ -57,10 +56,6 @@ export async function ensureGraphData(
     spare: parsed.wanted.size - parsed.needed,
   };
   return waitFor(parts, id, { parsed, wanted, call, asking });
-}
-
-function isHolder(execution: Execution, tokenHash: string): boolean {
-  return isTokenOf(execution, { tokenHash }) || ('halt' in execution && execution.halt?.tokenHash === tokenHash);
 }
 
 /** The same list has the same hash, however its quests are written down. */

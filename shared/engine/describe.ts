@@ -32,7 +32,8 @@ export async function describeTask(parts: Parts, execution: Execution, quest: Qu
   };
 }
 
-async function loadPreviousState({ store }: Parts, execution: Execution): Promise<JsonObject | undefined> {
+/** What the last successful execution of its attempt left for this one. */
+export async function loadPreviousState({ store }: Parts, execution: Execution): Promise<JsonObject | undefined> {
   if (execution.stateFrom === undefined) return undefined;
   const previous = await store.get('execution', executionId(execution.quest, execution.attempt, execution.stateFrom));
   return previous?.doc.state === 'FINISHED' ? previous.doc.result.data : undefined;

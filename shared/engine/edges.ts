@@ -22,14 +22,20 @@ export async function writeEdges(
   dependencies: Iterable<AttemptId>,
   asking: Asking,
 ): Promise<Map<AttemptId, Stored<Edge>>> {
-  const slots = [...dependencies].map(
-    (dependency): Slot => ({
-      id: edgeId(asking.dependent, dependency),
-      change: (edge, now) => decideEdge(edge, dependency, asking, now),
-    }),
-  );
-  const edges = await changeEdges(parts, slots);
-  return new Map(edges.map(edge => [edge.doc.dependency, edge]));
+  // At its first ask an attempt has no edges; later on it mostly asks for what it has asked for before.
+  const isFirst = asking.execution === 1 && asking.ask === 1;
+  const edges = new Map<AttemptId, Stored<Edge>>();
+  for (const page of pagesOf(dependencies)) {
+    const slots = await Promise.all(
+      page.map(async (dependency): Promise<Slot> => {
+        const id = edgeId(asking.dependent, dependency);
+        const known = isFirst ? undefined : await parts.store.get('edge', id);
+        return { id, ...(known && { known }), change: (edge, now) => decideEdge(edge, dependency, asking, now) };
+      }),
+    );
+    for (const edge of await changeEdges(parts, slots)) edges.set(edge.doc.dependency, edge);
+  }
+  return edges;
 }
 
 /** For a dependency that was over once, and is not any more. */
@@ -38,9 +44,9 @@ export async function reopenEdge(parts: Parts, dependency: AttemptId, asking: As
   return changeOne(parts, { id, change: (edge, now) => decideReopen(edge, dependency, asking, now) });
 }
 
-/** Settles edges whose dependencies are known to be over. */
-export async function settleEdges(parts: Parts, edges: Iterable<Stored<Edge>>): Promise<void> {
-  await changeEdges(parts, slotsOf(edges, decideSettle));
+/** Settles edges whose dependencies are known to be over; resolves with them as they are then. */
+export function settleEdges(parts: Parts, edges: Iterable<Stored<Edge>>): Promise<Stored<Edge>[]> {
+  return changeEdges(parts, slotsOf(edges, decideSettle));
 }
 
 /** Takes back the edges of an ask that is refused. */

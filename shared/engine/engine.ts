@@ -1,6 +1,7 @@
 import type { Attempt } from '../core/attempt.ts';
 import type { CancelWish } from '../core/decide/cancel.ts';
 import type { AttemptId, ExecutionId, QuestId } from '../core/ids.ts';
+import type { JsonObject } from '../core/json.ts';
 import type { AttemptQuery, Page, TopicMessage } from '../core/ports.ts';
 import type { Quest } from '../core/quest.ts';
 import type { ResultData } from '../core/result.ts';
@@ -31,7 +32,10 @@ export interface Engine {
   cancelAttempt(id: AttemptId, reason: string, wish?: Pick<CancelWish, 'cascade'>): Promise<void>;
   listDistributors(): ReturnType<ReturnType<typeof assemble>['registry']['list']>;
 
-  activate(id: ExecutionId, tokens: { activationToken: string; executionToken: string }): Promise<void>;
+  activate(
+    id: ExecutionId,
+    tokens: { activationToken: string; executionToken: string },
+  ): Promise<JsonObject | undefined>;
   finish(id: ExecutionId, call: { executionToken: string; data: ResultData }): Promise<void>;
   ensureGraphData(id: ExecutionId, call: { executionToken: string; request: unknown }): Promise<Dependencies>;
   publishNotification(id: ExecutionId, authToken: string, data: string): Promise<void>;

@@ -69,9 +69,9 @@ const PAGES: Readonly<
  * count again: whoever settled them may have died before.
  */
 async function tellDependents(parts: Parts, edges: readonly Stored<Edge>[]): Promise<void> {
-  await settleEdges(parts, edges);
+  const settled = await settleEdges(parts, edges);
   await Promise.all(
-    edges.map(async ({ doc }) => {
+    settled.map(async ({ doc }) => {
       if (doc.withdrawn !== true && (await isEnough(parts, waitOfEdge(doc), doc)))
         await unblock(parts, doc.dependent, doc);
     }),

@@ -34,7 +34,8 @@ describe('a job that needs other attempts', () => {
     expect(await graph.attemptOf('top')).toMatchObject({ state: 'EXECUTING', executions: 2 });
     expect(graph.taskOf(await graph.current('top')).previousState).toEqual({ stage: 1 });
 
-    await graph.activate('top');
+    expect(await graph.activate('top')).toEqual({ stage: 1 });
+    expect(await graph.activate('top')).toEqual({ stage: 1 });
     expect(await graph.ask('top', ['a', 'b'])).toMatchObject({
       shouldHalt: false,
       attempts: [{ attempt: { result: { data: { done: 'a' } } } }, { attempt: { result: { data: { done: 'b' } } } }],

@@ -14,8 +14,8 @@ export interface Graph<S extends Store = MemoryStore> extends TestEngine<S> {
   id(name: string): AttemptId;
   /** A client asks for it, and its first execution is launched and activated. */
   begin(...names: string[]): Promise<void>;
-  /** Activates the current execution. */
-  activate(name: string): Promise<void>;
+  /** Activates the current execution; resolves with its persistent state. */
+  activate(name: string): Promise<JsonObject | undefined>;
   /** The current execution asks for these; `number` names an earlier one. */
   ask(name: string, dependencies: string[], more?: object, number?: number): Promise<Dependencies>;
   /** The job of the current execution ends, as its executor reports. */
@@ -72,7 +72,7 @@ export function createGraph(options: GraphOptions & { store?: Store } = {}): Gra
     async activate(name) {
       const id = await graph.current(name);
       const { activationToken } = graph.taskOf(id).executionAuth;
-      await world.engine.activate(id, { activationToken, executionToken: tokenOf(id) });
+      return world.engine.activate(id, { activationToken, executionToken: tokenOf(id) });
     },
     async ask(name, dependencies, more = {}, number?) {
       const { quest: of, attempt } = parseAttemptId(graph.id(name));

@@ -46,6 +46,12 @@ export function isTokenOf(
   return execution.state === 'RUNNING' && execution.tokenHash !== undefined && sameText(execution.tokenHash, tokenHash);
 }
 
+/** Whether the token is, or was until it halted, the execution's. */
+export function isHolder(execution: Execution, tokenHash: string): boolean {
+  const halt = 'halt' in execution ? execution.halt : undefined;
+  return isTokenOf(execution, { tokenHash }) || (halt !== undefined && sameText(halt.tokenHash, tokenHash));
+}
+
 /** A job delivers its attempt's result. From then on its token is revoked, and the result stands. */
 export function decideFinish(
   { execution }: { execution: Execution },
