@@ -40,7 +40,7 @@ async function launched(world: TestEngine, desc: object = {}): Promise<AttemptId
   return id;
 }
 
-function activate(world: TestEngine, id: AttemptId): Promise<void> {
+function activate(world: TestEngine, id: AttemptId): Promise<unknown> {
   const { executionAuth } = world.executor.argsOf('run')[0] as TaskDescription;
   return world.engine.activate(executionOf(id), { ...executionAuth, executionToken: TOKEN });
 }
