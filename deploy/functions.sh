@@ -21,7 +21,7 @@ deploy_functions() {
   # opened to allUsers, as Google advises (https://cloud.google.com/run/docs/authenticating/public): organizations that
   # restrict sharing by domain refuse allUsers, and gcloud only warns then.
   deploy_function job "$(join "$stored" "TOPIC=$TOPIC")" "$(mounted_keys)" \
-    --no-invoker-iam-check --ingress=all "--max-instances=$MAX_INSTANCES" --timeout=60
+    --no-invoker-iam-check --ingress=all "--max-instances=$MAX_INSTANCES" --timeout=300
   # An adapter may ask its executor, which is given up after 30 s. Pub/Sub of this project counts as internal.
   deploy_function notify "$stored" "$(join "$(mounted_keys)" "$SECRETS")" \
     --invoker-iam-check --ingress=internal "--max-instances=$MAX_INSTANCES" --timeout=60

@@ -3,7 +3,7 @@
 
 FUNCTIONS=(api job notify tasks sweep)
 CALLERS=(tasks-invoker push-invoker scheduler-invoker)
-COLLECTIONS=(quests attempts executions adapterDocuments)
+COLLECTIONS=(quests attempts executions edges adapterDocuments)
 
 set_names() {
   TOPIC=$PREFIX-notifications

@@ -55,11 +55,14 @@ create_database() {
   cloud firestore databases create "--database=$DATABASE" "--location=$DATABASE_LOCATION" --type=firestore-native
 }
 
-# No query uses a single field but two, and an indexed field that grows with time would cap its collection at 500 writes/s
+# What a query looks for alone, as COLLECTION FIELD. None of these grows with time.
+SINGLE_FIELDS=($'attempts\tstate' $'attempts\tdistributor' $'edges\tdependent' $'edges\tdependency' $'edges\topenFor')
+
+# No other single field is indexed: one that grows with time would cap its collection at 500 writes/s
 # (https://cloud.google.com/firestore/docs/best-practices). Building goes on while the functions are deployed.
 create_indexes() {
   step 'Indexes'
-  local collection field
+  local collection single
   list firestore indexes composite list "--database=$DATABASE" \
     '--format=value(name.segment(5),fields[0].fieldPath,fields[1].fieldPath)'
   for collection in attempts executions; do
@@ -71,10 +74,10 @@ create_indexes() {
 
   list firestore indexes fields list "--database=$DATABASE" '--format=value(name.segment(5),name.segment(7))'
   # First what stays on, so that a list never has no index at all.
-  for field in state distributor; do
-    found attempts$'\t'"$field" && continue
-    cloud_patiently firestore indexes fields update "$field" --collection-group=attempts "--database=$DATABASE" \
-      --index=order=ascending --async
+  for single in "${SINGLE_FIELDS[@]}"; do
+    found "$single" && continue
+    cloud_patiently firestore indexes fields update "${single#*$'\t'}" "--collection-group=${single%$'\t'*}" \
+      "--database=$DATABASE" --index=order=ascending --async
   done
   for collection in "${COLLECTIONS[@]}"; do
     found "$collection"$'\t''*' && continue
@@ -84,7 +87,7 @@ create_indexes() {
 
   list firestore fields ttls list "--database=$DATABASE" '--format=value(name.segment(5),name.segment(7))'
   set_ttl adapterDocuments true
-  for collection in attempts executions; do
+  for collection in attempts executions edges; do
     set_ttl "$collection" "$([[ -n $RETENTION_DAYS ]] && echo true || echo false)"
   done
 }

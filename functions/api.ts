@@ -7,7 +7,7 @@ import type { AttemptQuery } from '../shared/core/ports.ts';
 import { parseWith } from '../shared/core/validation.ts';
 import type { Engine } from '../shared/engine/engine.ts';
 import { type Call, type HttpFunction, ok, type Route, type ServeOptions, serveRoutes } from './http.ts';
-import { attemptSummary, attemptView, ensuredView, executionView, questView } from './views.ts';
+import { attemptSummary, attemptView, ensuredView, executionView, graphPageView, questView } from './views.ts';
 
 const QUEST = '/v1/quests/{quest}';
 const ATTEMPT = `${QUEST}/attempts/{attempt}`;
@@ -26,6 +26,12 @@ export function createApi(engine: Engine, options: ServeOptions): HttpFunction {
       path: '/v1/graph:ensure',
       maxBodyBytes: MAX_GRAPH_BYTES,
       handle: call => ensure(engine, call),
+    },
+    {
+      method: 'POST',
+      path: '/v1/graph:walk',
+      maxBodyBytes: MAX_GRAPH_BYTES,
+      handle: async ({ json }) => ok(graphPageView(await engine.walkGraph(json()))),
     },
     { method: 'GET', path: QUEST, handle: async ({ params }) => ok(questView(await engine.getQuest(questOf(params)))) },
     {

@@ -6,7 +6,7 @@ import { dataSchema } from '../shared/core/result.ts';
 import type { Engine } from '../shared/engine/engine.ts';
 import { EXECUTION, executionOf, MAX_GRAPH_BYTES } from './api.ts';
 import { bearerToken, type Call, type HttpFunction, ok, type Route, type ServeOptions, serveRoutes } from './http.ts';
-import { ensuredView } from './views.ts';
+import { ensuredView, graphPageView } from './views.ts';
 
 const activateSchema = z.strictObject({ executionToken: z.string() });
 const finishSchema = dataSchema.strict();
@@ -46,6 +46,16 @@ export function createJob(engine: Engine, options: ServeOptions): HttpFunction {
           request,
         });
         return ok({ ...ensuredView(ensured), shouldHalt });
+      },
+    },
+    {
+      method: 'POST',
+      path: `${EXECUTION}:walkGraph`,
+      maxBodyBytes: MAX_GRAPH_BYTES,
+      async handle(call) {
+        const executionToken = bearerToken(call);
+        const request = call.json();
+        return ok(graphPageView(await engine.walkGraphOf(executionOf(call.params), { executionToken, request })));
       },
     },
     { method: 'POST', path: `${EXECUTION}:notify`, maxBodyBytes: 320 * 1024, handle: call => notify(engine, call) },

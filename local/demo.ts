@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { messageOf } from '../shared/core/errors.ts';
+import { showBuild } from './demo/build.ts';
 import { type Client, createClient } from './demo/client.ts';
 import { createDisplay, type Display, resultsTable, type Row } from './demo/display.ts';
 import { readFlags, USAGE } from './demo/flags.ts';
@@ -11,7 +12,10 @@ import { SAMPLE_SERVICE_URL, startService } from './demo/service.ts';
 import { startEmulatorStack } from './emulators/stack.ts';
 import { startStack } from './stack.ts';
 
-/** `npm run demo`: the samples on a stack of their own, watched to their ends. Exits 0 when each ended as it should. */
+/**
+ * `npm run demo`: the samples on a stack of their own, watched to their ends, and a build of steps that need each other.
+ * Exits 0 when each ended as it should.
+ */
 
 /** From the start of the stack on. Emulators take their time, above all on a machine that does something else as well. */
 const LIMIT_MS = { embedded: 55_000, emulators: 180_000 };
@@ -46,11 +50,14 @@ async function demo(emulators: boolean, signal: AbortSignal): Promise<boolean> {
   await Promise.all(rows.map(row => follow(row, client, display, service.url)));
   if (signal.reason instanceof Stopped) throw signal.reason;
 
-  const failed = rows.filter(({ problem }) => problem !== '');
   console.log(`\n${resultsTable(rows)}\n`);
-  console.log(failed.length === 0 ? 'Each ended as it should.' : `${failed.length} did not end as they should.`);
-  if (failed.length > 0) console.log(logLines.slice(-SHOWN_LOG_LINES).join(''));
-  return failed.length === 0;
+  const problems = rows.filter(({ problem }) => problem !== '').map(({ sample }) => `${sample.name} did not`);
+  problems.push(...(await showBuild(client, text => console.log(text))));
+
+  const isWell = problems.length === 0;
+  console.log(isWell ? '\nEach ended as it should.' : `\nNot all ended as they should: ${problems.join(', ')}.`);
+  if (!isWell) console.log(logLines.slice(-SHOWN_LOG_LINES).join(''));
+  return isWell;
 }
 
 /** Submits a sample and watches it to its end. What goes wrong stands in the row afterwards. */

@@ -1,6 +1,7 @@
 import type { AttemptState } from '../../shared/core/attempt.ts';
 import type { ExecutionState } from '../../shared/core/execution.ts';
 import type { TaskResult } from '../../shared/core/result.ts';
+import type { GraphPage } from './graph.ts';
 
 /** What the demo reads of the api's answers. */
 export interface ExecutionView {
@@ -24,6 +25,7 @@ export interface Client {
   /** Resolves when the attempt is over, or with what it is at the time-out. */
   wait(quest: string, timeout: string): Promise<AttemptView>;
   cancel(quest: string, reason: string): Promise<void>;
+  walk(request: object): Promise<GraphPage>;
 }
 
 /** Attempt 1 of each quest through the api function. Calls reject once `signal` aborts. */
@@ -43,6 +45,7 @@ export function createClient(apiUrl: string, signal: AbortSignal): Client {
       return questIds[0]!;
     },
     wait: async (quest, timeout) => (await call(`quests/${quest}/attempts/1:wait?timeout=${timeout}`)) as AttemptView,
+    walk: async request => (await post('graph:walk', JSON.stringify(request))) as GraphPage,
     async cancel(quest, reason) {
       await post(`quests/${quest}/attempts/1:cancel`, JSON.stringify({ reason }));
     },

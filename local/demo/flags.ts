@@ -3,7 +3,8 @@ import { messageOf } from '../../shared/core/errors.ts';
 
 export const USAGE = `npm run demo [-- --emulators]
 
-  Seven real jobs, good and bad, watched to their ends on a stack of their own: one process on SQLite.
+  Seven real jobs, good and bad, watched to their ends on a stack of their own: one process on SQLite. Then a build, whose
+  steps are run as they need each other, and drawn as a tree.
 
   --emulators   on Google's parts instead: the five functions as they are deployed, each in a process of its own, on the
                 Firestore and Pub/Sub emulators

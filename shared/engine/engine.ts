@@ -18,12 +18,15 @@ import { recover } from './recover.ts';
 import { type Swept, sweep } from './sweep.ts';
 import { wake } from './wake.ts';
 import type { Wake } from './wake-task.ts';
+import { walkGraph, walkGraphOf } from './walk/walk.ts';
+import type { GraphPage } from './walk/page.ts';
 
 export type { EngineOptions } from './parts.ts';
 
 /** Everything that the functions can ask for. Strings that come back say, for the log, what became of a delivery. */
 export interface Engine {
   ensureGraph(request: unknown): Promise<Ensured>;
+  walkGraph(request: unknown): Promise<GraphPage>;
   getQuest(id: QuestId): Promise<Quest>;
   getAttempt(id: AttemptId): Promise<read.ShownAttempt>;
   getExecution(id: ExecutionId): Promise<read.ShownExecution>;
@@ -38,6 +41,7 @@ export interface Engine {
   ): Promise<JsonObject | undefined>;
   finish(id: ExecutionId, call: { executionToken: string; data: ResultData }): Promise<void>;
   ensureGraphData(id: ExecutionId, call: { executionToken: string; request: unknown }): Promise<Dependencies>;
+  walkGraphOf(id: ExecutionId, call: { executionToken: string; request: unknown }): Promise<GraphPage>;
   publishNotification(id: ExecutionId, authToken: string, data: string): Promise<void>;
 
   receiveMessage(message: TopicMessage): Promise<string>;
@@ -55,6 +59,7 @@ export function createEngine(options: EngineOptions): Engine {
   const parts = assemble(options);
   return {
     ensureGraph: request => ensureGraph(parts, request),
+    walkGraph: request => walkGraph(parts, request),
     getQuest: id => read.getQuest(parts, id),
     getAttempt: id => read.getAttempt(parts, id),
     getExecution: id => read.getExecution(parts, id),
@@ -66,6 +71,7 @@ export function createEngine(options: EngineOptions): Engine {
     activate: (id, tokens) => activate(parts, id, tokens),
     finish: (id, call) => finish(parts, id, call),
     ensureGraphData: (id, call) => ensureGraphData(parts, id, call),
+    walkGraphOf: (id, call) => walkGraphOf(parts, id, call),
     publishNotification: (id, authToken, data) => publishNotification(parts, id, authToken, data),
     receiveMessage: message => receiveMessage(parts, message),
     drop: (what, reason) => drop(parts, what, reason),

@@ -26,20 +26,20 @@ interface Step {
 
 /**
  * Gives `dependency`, and what it waits for, ranks that are high enough for `dependent` to wait for it. Rejects with
- * FAILED_PRECONDITION, naming the path, when that waits for `dependent` itself.
+ * FAILED_PRECONDITION, naming its field and the path, when that waits for `dependent` itself.
  */
 export async function orderAfter(
   parts: Parts,
   dependent: AttemptId,
   rank: number,
-  dependency: { id: AttemptId; rank: number },
+  dependency: { id: AttemptId; rank: number; field: string },
 ): Promise<void> {
   // Everything beneath rises by the same, and so stays in order.
   const lift = rank + 1 - dependency.rank;
   const raised = new Map<AttemptId, number>();
   const path: Step[] = [{ id: dependency.id }];
   for (let step = path.at(-1); step !== undefined; step = path.at(-1)) {
-    if (step.id === dependent) throw cycle(dependent, path);
+    if (step.id === dependent) throw cycle(dependent, path, dependency.field);
     if (step.below === undefined) {
       const least = Math.max(rank, ...path.slice(-2, -1).map(above => above.rank ?? 0)) + 1;
       const isRaised = (raised.get(step.id) ?? 0) >= least;
@@ -101,10 +101,10 @@ async function raise(parts: Parts, step: Step): Promise<boolean> {
 /** Of a long path this many attempts are named at either end. */
 const NAMED = 10;
 
-function cycle(dependent: AttemptId, path: readonly Step[]): ApiError {
+function cycle(dependent: AttemptId, path: readonly Step[], field: string): ApiError {
   const ids = [dependent, ...path.map(({ id }) => id)];
   const left = ids.length - 2 * NAMED;
   const named = left > 0 ? [...ids.slice(0, NAMED), `(${left} more)`, ...ids.slice(-NAMED)] : ids;
-  const text = `the attempts would wait for each other: ${named.join(' → ')}`;
-  return new ApiError('FAILED_PRECONDITION', text, [{ field: 'rawAttempts', description: text }]);
+  const description = `the attempts would wait for each other: ${named.join(' → ')}`;
+  return new ApiError('FAILED_PRECONDITION', `${field}: ${description}`, [{ field, description }]);
 }

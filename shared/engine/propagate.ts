@@ -11,8 +11,8 @@ import { applyEvent, type Snapshot } from './loop.ts';
 import { PAGE_SIZE } from './pages.ts';
 import type { Parts } from './parts.ts';
 
-/** Then the rest is left to another task: well before the queue gives up on this one. */
-const TIME_BUDGET_MS = 4 * 60_000;
+/** Then the rest is left to another task: well before the queue gives up on this one, which it does after two minutes. */
+const TIME_BUDGET_MS = 45_000;
 
 type Found = Snapshot<{ attempt: Attempt }>;
 

@@ -36,10 +36,10 @@ async function showAttempt(parts: Parts, attempt: Attempt): Promise<ShownAttempt
   const last = attempt.executions;
   const first = Math.max(1, last - MAX_SHOWN_EXECUTIONS + 1);
   const executions = last === 0 ? [] : await parts.store.listExecutions(idOfAttempt(attempt), first, last);
-  return { attempt, executions: executions.map(execution => show(parts, execution)) };
+  return { attempt, executions: executions.map(execution => showExecution(parts, execution)) };
 }
 
-function show(parts: Parts, execution: Execution): ShownExecution {
+export function showExecution(parts: Parts, execution: Execution): ShownExecution {
   const token = tokenOf(execution);
   return { execution, infoUrl: token === undefined ? undefined : infoUrl(parts, execution, token) };
 }
@@ -56,7 +56,7 @@ function infoUrl(parts: Parts, execution: Execution, token: string): string | un
 export async function getExecution(parts: Parts, id: ExecutionId): Promise<ShownExecution> {
   const stored = await parts.store.get('execution', id);
   if (stored === undefined) throw new ApiError('NOT_FOUND', `there is no execution ${id}`);
-  return show(parts, stored.doc);
+  return showExecution(parts, stored.doc);
 }
 
 export function listAttempts(parts: Parts, query: AttemptQuery): Promise<Page<Attempt>> {

@@ -1,4 +1,5 @@
 import { type Attempt, isAttemptOver } from '../core/attempt.ts';
+import { abnormal } from '../core/result.ts';
 
 /** Why a result is not shown although there is one. */
 export type Withheld = 'notLoaded' | 'dataSizeLimit' | 'notAuthorized';
@@ -35,7 +36,9 @@ export function createBudget({ withResults, maxDataSize }: { withResults: boolea
   };
 }
 
-/** Without the result, so that what is not shown takes no memory. */
+/** Without the result, so that what is not shown takes no memory. Of one that failed its status remains. */
 export function withhold(attempt: Attempt, withheld: Withheld): GraphAttempt {
-  return attempt.state === 'FINISHED' ? { attempt: { ...attempt, result: { data: {} } }, withheld } : { attempt };
+  if (attempt.state === 'FINISHED') return { attempt: { ...attempt, result: { data: {} } }, withheld };
+  if (attempt.state !== 'ABNORMAL_FINISHED') return { attempt };
+  return { attempt: { ...attempt, result: abnormal(attempt.result.abnormalFinish.status, '') }, withheld };
 }

@@ -1,6 +1,7 @@
 import { assert, integer, nat, property } from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Phrase, phraseSchema, step } from '../../shared/adapters/jobsim/phrase.ts';
+import { step } from '../../shared/adapters/jobsim/phrase.ts';
+import { type Phrase, phraseSchema } from '../../shared/adapters/jobsim/schema.ts';
 import { parseWith } from '../../shared/core/validation.ts';
 
 function phrase(part: object): Phrase {

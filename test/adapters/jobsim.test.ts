@@ -1,49 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import type { Services } from '../../shared/adapters/contract.ts';
 import { createHttpClient } from '../../shared/adapters/http-client.ts';
 import { jobsimType } from '../../shared/adapters/jobsim/index.ts';
 import { isTransient } from '../../shared/core/errors.ts';
 import type { JsonObject } from '../../shared/core/json.ts';
 import { parseWith } from '../../shared/core/validation.ts';
 import { adapterContract } from '../contracts/adapter.ts';
-import { createDriver, describeTask, type DescribeOptions, questOf } from '../support/drive.ts';
-import { type Answer, type ReceivedRequest, serve } from '../support/http-server.ts';
-import { fakeServices, manualClock, memoryDocuments } from '../support/services.ts';
+import { createDriver } from '../support/drive.ts';
+import { createJobsim, http, serveJobs, simulated, verbsOf } from '../support/jobsim.ts';
+import { fakeServices, manualClock } from '../support/services.ts';
 
-const http = createHttpClient({ local: true });
 const HOUR_MS = 3_600_000;
 const hour = { stall: { delay: '3600s' } };
-
-function create(config: object, services: Services) {
-  return jobsimType.create(parseWith(jobsimType.configSchema, config, 'config'), services);
-}
-
-/** The job function, as far as one job meets it. `disturb` may answer in its place. */
-async function serveJobs(disturb: (request: ReceivedRequest) => Answer | undefined = () => undefined) {
-  const tokens = new Map<string, string>();
-  const activations = new Set<string>();
-  const results = new Map<string, string>();
-
-  const server = await serve(request => {
-    const disturbance = disturb(request);
-    if (disturbance) return disturbance;
-    const [execution = '', verb] = request.path.split(':');
-    const bearer = request.headers.authorization?.replace('Bearer ', '');
-    if (verb === 'activate') {
-      const { executionToken } = JSON.parse(request.body) as { executionToken: string };
-      activations.add(executionToken);
-      if (!bearer?.startsWith('activation-') || results.has(execution)) return { status: 401 };
-      if ((tokens.get(execution) ?? executionToken) !== executionToken) return { status: 409 };
-      tokens.set(execution, executionToken);
-      return { body: {} };
-    }
-    if (verb !== 'finish' || bearer !== tokens.get(execution)) return { status: 401 };
-    if ((results.get(execution) ?? request.body) !== request.body) return { status: 409 };
-    results.set(execution, request.body);
-    return { body: {} };
-  });
-  return { ...server, activations, results: () => [...results.values()].map(text => JSON.parse(text) as JsonObject) };
-}
 
 const bad = (parameters: JsonObject, field: string) => ({ quest: { parameters }, field });
 
@@ -52,7 +19,7 @@ adapterContract('jobsim', async () => {
   const clock = manualClock();
   const services = fakeServices({ http, clock });
   return {
-    distributor: create({ pool: 'test' }, services),
+    distributor: createJobsim({ pool: 'test' }, services),
     services,
     jobUrl: server.url,
     goodQuest: { parameters: { stages: [hour], returnStage: { retval: 1 } } },
@@ -64,6 +31,7 @@ adapterContract('jobsim', async () => {
       bad({ stages: [{ stall: { delay: '-5s' } }] }, 'parameters.stages[0].stall.delay'),
       bad({ stages: [{ failure: { chance: 1.1 } }] }, 'parameters.stages[0].failure.chance'),
       bad({ stages: [{ nap: {} }] }, 'parameters.stages[0]'),
+      bad({ stages: [{ deps: { deps: [{}] } }] }, 'parameters.stages[0].deps.deps[0].phrase'),
       bad({ stages: [], seed: 0.5 }, 'parameters.seed'),
       bad({ stages: [], returnStage: {} }, 'parameters.returnStage.retval'),
       bad({ stages: [], returnStage: { retval: 1, expiration: 'soon' } }, 'parameters.returnStage.expiration'),
@@ -75,29 +43,6 @@ adapterContract('jobsim', async () => {
   };
 });
 
-interface Options {
-  config?: object;
-  disturb?: (request: ReceivedRequest) => Answer | undefined;
-  describe?: DescribeOptions;
-}
-
-async function setUp(phrase: JsonObject, { config, disturb, describe: described }: Options = {}) {
-  const server = await serveJobs(disturb);
-  const clock = manualClock();
-  const documents = memoryDocuments();
-  const services = fakeServices({ http, clock, documents });
-  const distributor = create({ pool: 'test', ...config }, services);
-  const task = describeTask(questOf({ parameters: phrase }), { ...described, jobUrl: server.url });
-  const { quest, executionId } = task;
-  const deliver = () => distributor.handleTaskQueueTask({ executionId, payload: {}, retryCount: 0, task });
-  const handle = { executionId, token: `test/${executionId}` };
-  return { server, clock, documents, services, distributor, task, quest, executionId, deliver, handle };
-}
-
-function paths({ requests }: { requests: ReceivedRequest[] }): (string | undefined)[] {
-  return requests.map(({ path }) => path.split(':')[1]);
-}
-
 function crashed(reason: string) {
   return { state: 'finished', result: { abnormalFinish: { status: 'CRASHED', reason } } };
 }
@@ -105,12 +50,12 @@ function crashed(reason: string) {
 describe('a job', () => {
   test('activates, finishes its attempt, and then tells its persistent state', async () => {
     const phrase = { stages: [], returnStage: { retval: 42, expiration: '2026-12-01T00:00:00Z' } };
-    const { server, distributor, services, task, executionId, handle, quest } = await setUp(phrase);
+    const { server, distributor, services, task, executionId, handle, quest } = await simulated(phrase);
     const driver = createDriver(distributor, services);
     expect(await driver.run(task)).toEqual({ token: handle.token });
     expect(await distributor.getStatus(handle, quest)).toEqual({ state: 'pending' });
     await driver.settle();
-    expect(paths(server)).toEqual(['activate', 'finish']);
+    expect(verbsOf(server)).toEqual(['activate', 'finish']);
     expect(server.results()).toEqual([{ data: { success: true, value: '42' }, expiration: '2026-12-01T00:00:00Z' }]);
     expect(driver.statusOf(executionId)).toEqual({ state: 'finished', result: { data: { stage: 0, sum: 0 } } });
     const [token = ''] = server.activations;
@@ -118,13 +63,13 @@ describe('a job', () => {
   });
 
   test('that fails finishes its attempt all the same', async () => {
-    const { server, deliver } = await setUp({ stages: [{ failure: { chance: 1 } }] });
+    const { server, deliver } = await simulated({ stages: [{ failure: { chance: 1 } }] });
     expect(await deliver()).toHaveLength(1);
     expect(server.results()).toEqual([{ data: { success: false } }]);
   });
 
   test('without pollback says nothing, and only a poll finds out', async () => {
-    const { deliver, distributor, handle, quest } = await setUp({ stages: [] }, { config: { doPollback: false } });
+    const { deliver, distributor, handle, quest } = await simulated({ stages: [] }, { config: { doPollback: false } });
     expect(await deliver()).toEqual([]);
     expect(await distributor.getStatus(handle, quest)).toEqual({
       state: 'finished',
@@ -133,7 +78,7 @@ describe('a job', () => {
   });
 
   test('goes on from the state of the execution before', async () => {
-    const { server, deliver } = await setUp(
+    const { server, deliver } = await simulated(
       { stages: [{ failure: { chance: 1 } }], returnStage: { retval: 2 } },
       { describe: { execution: 2, previousState: { stage: 1, sum: 40 } } },
     );
@@ -142,27 +87,27 @@ describe('a job', () => {
   });
 
   test('is refused with the state of another kind of job', async () => {
-    const { distributor, task } = await setUp({ stages: [] }, { describe: { previousState: { page: 7 } } });
+    const { distributor, task } = await simulated({ stages: [] }, { describe: { previousState: { page: 7 } } });
     await expect(distributor.run(task)).rejects.toThrow(/previousState/);
   });
 });
 
 describe('a stall', () => {
   test('ends the delivery, and goes on in another at its time', async () => {
-    const { server, clock, services, deliver, distributor, handle, quest, executionId } = await setUp({
+    const { server, clock, services, deliver, distributor, handle, quest, executionId } = await simulated({
       stages: [hour],
     });
     expect(await deliver()).toEqual([]);
     expect(services.tasks).toEqual([{ executionId, payload: {}, delayMs: HOUR_MS }]);
     expect(await distributor.getStatus(handle, quest)).toEqual({ state: 'running' });
-    expect(paths(server)).toEqual(['activate']);
+    expect(verbsOf(server)).toEqual(['activate']);
     clock.advance(HOUR_MS);
     expect(await deliver()).toHaveLength(1);
-    expect(paths(server)).toEqual(['activate', 'finish']);
+    expect(verbsOf(server)).toEqual(['activate', 'finish']);
   });
 
   test('is not begun again by an early or repeated delivery', async () => {
-    const { clock, services, deliver } = await setUp({ stages: [hour] });
+    const { clock, services, deliver } = await simulated({ stages: [hour] });
     await deliver();
     clock.advance(HOUR_MS / 2);
     await deliver();
@@ -170,17 +115,17 @@ describe('a stall', () => {
   });
 
   test('outlasts the instance that began it', async () => {
-    const { server, clock, documents, task, deliver, executionId } = await setUp({ stages: [hour] });
+    const { server, clock, documents, task, deliver, executionId } = await simulated({ stages: [hour] });
     await deliver();
     clock.advance(HOUR_MS);
-    const restarted = create({ pool: 'test' }, fakeServices({ http, clock, documents }));
+    const restarted = createJobsim({ pool: 'test' }, fakeServices({ http, clock, documents }));
     expect(await restarted.handleTaskQueueTask({ executionId, payload: {}, retryCount: 1, task })).toHaveLength(1);
-    expect(paths(server)).toEqual(['activate', 'finish']);
+    expect(verbsOf(server)).toEqual(['activate', 'finish']);
     expect(server.activations.size).toBe(1);
   });
 
   test('of a month is slept through in days', async () => {
-    const { clock, services, deliver } = await setUp({ stages: [{ stall: { delay: '2592000s' } }] });
+    const { clock, services, deliver } = await simulated({ stages: [{ stall: { delay: '2592000s' } }] });
     await deliver();
     for (let day = 1; day < 30; day++) {
       expect(services.tasks.splice(0)).toMatchObject([{ delayMs: 24 * HOUR_MS }]);
@@ -192,7 +137,7 @@ describe('a stall', () => {
   });
 
   test('whose task the queue has lost is ended by a poll', async () => {
-    const { clock, services, deliver, distributor, handle, quest } = await setUp({ stages: [hour] });
+    const { clock, services, deliver, distributor, handle, quest } = await simulated({ stages: [hour] });
     await deliver();
     services.tasks.splice(0);
     await distributor.getStatus(handle, quest);
@@ -206,7 +151,7 @@ describe('a stall', () => {
 describe('when the job function', () => {
   test.each(['activate', 'finish'])('cannot answer %s for the moment, the task comes again', async verb => {
     let broken = true;
-    const { server, deliver } = await setUp(
+    const { server, deliver } = await simulated(
       { stages: [] },
       { disturb: ({ path }) => (broken && path.endsWith(`:${verb}`) ? { status: 503 } : undefined) },
     );
@@ -219,10 +164,10 @@ describe('when the job function', () => {
   });
 
   test.each([
-    ['activate', 'activation: the job function answered 401'],
+    ['activate', 'activate: the job function answered 401'],
     ['finish', 'finish: the job function answered 401'],
   ])('refuses %s, the job ends by itself', async (verb, reason) => {
-    const { deliver, distributor, handle, quest } = await setUp(
+    const { deliver, distributor, handle, quest } = await simulated(
       { stages: [] },
       { disturb: ({ path }) => (path.endsWith(`:${verb}`) ? { status: 401 } : undefined) },
     );
@@ -231,9 +176,9 @@ describe('when the job function', () => {
   });
 
   test('may not be called, the job ends by itself', async () => {
-    const { server, documents, task, executionId, distributor, handle, quest } = await setUp({ stages: [] });
+    const { server, documents, task, executionId, distributor, handle, quest } = await simulated({ stages: [] });
     const deployed = createHttpClient({ local: false });
-    const elsewhere = create({ pool: 'test' }, fakeServices({ http: deployed, documents }));
+    const elsewhere = createJobsim({ pool: 'test' }, fakeServices({ http: deployed, documents }));
     await elsewhere.handleTaskQueueTask({ executionId, payload: {}, retryCount: 0, task });
     expect(await distributor.getStatus(handle, quest)).toEqual(crashed('url: must be https'));
     expect(server.requests).toHaveLength(0);
@@ -241,9 +186,9 @@ describe('when the job function', () => {
 });
 
 test('a job that dies between finishing its attempt and recording it finishes again with the same words', async () => {
-  const { server, documents, task, executionId, deliver } = await setUp({ stages: [], returnStage: { retval: 1 } });
+  const { server, documents, task, executionId, deliver } = await simulated({ stages: [], returnStage: { retval: 1 } });
   let puts = 0;
-  const dying = create(
+  const dying = createJobsim(
     { pool: 'test' },
     fakeServices({
       http,
@@ -256,14 +201,14 @@ test('a job that dies between finishing its attempt and recording it finishes ag
   );
   await expect(dying.handleTaskQueueTask({ executionId, payload: {}, retryCount: 0, task })).rejects.toThrow('killed');
   expect(await deliver()).toHaveLength(1);
-  expect(paths(server)).toEqual(['activate', 'finish', 'finish']);
+  expect(verbsOf(server)).toEqual(['activate', 'finish', 'finish']);
   expect(server.requests[2]).toMatchObject({ body: server.requests[1]?.body });
   expect(server.results()).toHaveLength(1);
 });
 
 describe('cancel', () => {
   test('before the job has begun keeps it from beginning', async () => {
-    const { server, deliver, distributor, executionId, quest, handle } = await setUp({ stages: [] });
+    const { server, deliver, distributor, executionId, quest, handle } = await simulated({ stages: [] });
     await distributor.cancel({ executionId }, quest);
     await deliver();
     expect(server.requests).toHaveLength(0);
@@ -274,7 +219,7 @@ describe('cancel', () => {
 
   test('in the midst of a call stands', async () => {
     let cancel: (() => void) | undefined;
-    const { server, deliver, distributor, executionId, quest, handle } = await setUp(
+    const { server, deliver, distributor, executionId, quest, handle } = await simulated(
       { stages: [] },
       { disturb: () => (cancel?.(), undefined) },
     );
@@ -282,7 +227,7 @@ describe('cancel', () => {
     cancel = () => cancelled.resolve(distributor.cancel({ executionId }, quest));
     await deliver();
     await cancelled.promise;
-    expect(paths(server)).toEqual(['activate']);
+    expect(verbsOf(server)).toEqual(['activate']);
     expect(await distributor.getStatus(handle, quest)).toMatchObject({
       result: { abnormalFinish: { status: 'CANCELLED' } },
     });

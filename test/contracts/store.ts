@@ -5,12 +5,13 @@ import { EXECUTION_STATES, idOfExecution } from '../../shared/core/execution.ts'
 import { attemptId, type QuestId } from '../../shared/core/ids.ts';
 import type { DueDocument, Page, Store, Version } from '../../shared/core/ports.ts';
 import { attemptIn, CREATED_AT, executionIn, questFixture } from '../support/documents.ts';
+import { edgeContract } from './edges.ts';
 
 export interface StoreFixture {
   /** Empty, and shared with no other test. */
   store: Store;
   /** Makes what is stored unreadable at first sight, but leaves it as due as it is. */
-  damage(kind: 'attempt' | 'execution', id: string): Promise<void>;
+  damage(kind: 'attempt' | 'execution' | 'edge', id: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -346,6 +347,8 @@ export function storeContract(name: string, createFixture: () => Promise<StoreFi
         expect(await store.listExecutions(owner, 1, 12)).toEqual(executions.toSpliced(1, 1));
       });
     });
+
+    edgeContract(() => fixture);
 
     describe('changed', () => {
       const next = attemptIn('EXECUTING', { revision: 2 });

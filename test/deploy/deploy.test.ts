@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readSettings } from '../../functions/settings.ts';
 import { FUNCTION_NAMES } from '../../functions/wiring.ts';
+import { COLLECTIONS } from '../../shared/google/documents.ts';
 import { changes, DEPLOYED, flag, matching, PROJECT_NUMBER, runDeploy, runScript, SETTINGS } from './rig.ts';
 
 const urlOf = (name: string) => `https://distributor-${name}-${PROJECT_NUMBER}.us-central1.run.app`;
@@ -55,7 +56,7 @@ describe('a first deployment', () => {
     });
     const key = 'SIGNING_KEY_1=distributor-signing-key:1';
     expect(deployed).toEqual([
-      { ...shared, ...named('job'), timeout: '60', ingress: 'all', checked: false, secrets: key },
+      { ...shared, ...named('job'), timeout: '300', ingress: 'all', checked: false, secrets: key },
       { ...shared, ...named('notify'), timeout: '60', ingress: 'internal', secrets: `${key},API_TOKEN=theirs:3` },
       { ...shared, ...named('tasks'), timeout: '600', ingress: 'internal', secrets: `${key},API_TOKEN=theirs:3` },
       { ...shared, ...named('api'), timeout: '330', ingress: 'all', secrets: '--clear-secrets' },
@@ -183,6 +184,21 @@ describe('a first deployment', () => {
     expect(queues.map(line => flag(line, '--max-concurrent-dispatches'))).toEqual(['400', '400', '400', '400']);
   });
 
+  test('indexes what queries look for alone, and no other field of any collection', () => {
+    const updates = matching(FIRST, 'firestore indexes fields update').map(line => {
+      const [field, collection] = [line[5], flag(line, '--collection-group')];
+      const index = line.includes('--disable-indexes') ? 'off' : flag(line, '--index');
+      expect(flag(line, '--database')).toBe('(default)');
+      return `${collection}.${field}: ${index}`;
+    });
+    expect(updates).toEqual([
+      ...['attempts.state', 'attempts.distributor'].map(field => `${field}: order=ascending`),
+      ...['edges.dependent', 'edges.dependency', 'edges.openFor'].map(field => `${field}: order=ascending`),
+      ...Object.values(COLLECTIONS).map(collection => `${collection}.*: off`),
+      'adapterDocuments.*: off',
+    ]);
+  });
+
   test('refuses a database in Datastore mode', () => {
     const { status, stderr } = runDeploy([], { exists: { 'firestore databases list': ['(default)\tDATASTORE_MODE'] } });
     expect(status).toBe(1);
@@ -228,6 +244,10 @@ describe('a second deployment', () => {
     expect(matching(run, 'firestore indexes fields update').map(line => line[5])).toEqual([
       'state',
       'distributor',
+      'dependent',
+      'dependency',
+      'openFor',
+      '*',
       '*',
       '*',
       '*',
@@ -258,7 +278,8 @@ describe('documents that are over', () => {
       line.find(word => word.endsWith('able-ttl')),
     ]);
   const retaining = { ...SETTINGS, RETENTION_DAYS: '30' };
-  const all = ['adapterDocuments', 'attempts', 'executions'];
+  const ours = ['attempts', 'executions', 'edges'];
+  const all = ['adapterDocuments', ...ours];
   const on = { ...DEPLOYED, 'firestore fields ttls list': all.map(name => `${name}\texpireAt`) };
 
   test('are kept unless RETENTION_DAYS is set; those of adapters always expire', () => {
@@ -267,14 +288,8 @@ describe('documents that are over', () => {
   });
 
   test('are deleted from when RETENTION_DAYS is set until it is taken away', () => {
-    expect(ttls(retaining, DEPLOYED)).toEqual([
-      ['attempts', '--enable-ttl'],
-      ['executions', '--enable-ttl'],
-    ]);
+    expect(ttls(retaining, DEPLOYED)).toEqual(ours.map(name => [name, '--enable-ttl']));
     expect(ttls(retaining, on)).toEqual([]);
-    expect(ttls(SETTINGS, on)).toEqual([
-      ['attempts', '--disable-ttl'],
-      ['executions', '--disable-ttl'],
-    ]);
+    expect(ttls(SETTINGS, on)).toEqual(ours.map(name => [name, '--disable-ttl']));
   });
 });

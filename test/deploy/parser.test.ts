@@ -29,7 +29,10 @@ const TO_DESTROY = {
   'secrets get-iam-policy theirs': [`${member}\troles/secretmanager.secretAccessor`],
   'projects get-iam-policy my-project': [`${member}\troles/datastore.user`],
 };
-const TTLS_ON = { ...DEPLOYED, 'firestore fields ttls list': ['attempts\texpireAt', 'executions\texpireAt'] };
+const TTLS_ON = {
+  ...DEPLOYED,
+  'firestore fields ttls list': ['attempts', 'executions', 'edges'].map(name => `${name}\texpireAt`),
+};
 const TWO_KEYS = { ...DEPLOYED, 'secrets versions list distributor-signing-key': ['1\tENABLED', '2\tENABLED'] };
 
 const SCENARIOS: [string, string[], RunOptions][] = [

@@ -1,18 +1,28 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { type Attempt, idOfAttempt } from '../../shared/core/attempt.ts';
+import { decideEdge } from '../../shared/core/decide/depend.ts';
+import { idOf } from '../../shared/core/documents.ts';
 import { TransientError } from '../../shared/core/errors.ts';
+import { EXECUTION_STATES } from '../../shared/core/execution.ts';
 import { attemptId, executionId } from '../../shared/core/ids.ts';
+import type { Ids, Kind, Write } from '../../shared/core/ports.ts';
 import { type Database, openDatabase } from '../../shared/embedded/database.ts';
 import { createQueue } from '../../shared/embedded/queue.ts';
+import { SCHEMA_VERSION } from '../../shared/embedded/schema.ts';
 import { createStore } from '../../shared/embedded/store.ts';
-import { questFixture } from '../support/documents.ts';
+import { attemptIn, CREATED_AT, executionIn, questFixture } from '../support/documents.ts';
 import { createInbox } from '../support/inbox.ts';
 import { databasePath, fastDelivery, freshDatabase } from '../support/sqlite.ts';
 
+/** The schema of each version before this one, as its program made a file. */
+const FIXTURES = fileURLToPath(new URL('../fixtures/sqlite', import.meta.url));
 const WRITER = fileURLToPath(new URL('../support/write-until-killed.ts', import.meta.url));
 
 function spawnWriter(path: string) {
@@ -53,7 +63,7 @@ describe('opening', () => {
     const database = freshDatabase(path);
     database.prepare('PRAGMA user_version = 99').run();
     database.close();
-    expect(() => openDatabase(path)).toThrow(`${path} has version 99; this program reads version 2`);
+    expect(() => openDatabase(path)).toThrow(`${path} has version 99; this program reads version ${SCHEMA_VERSION}`);
   });
 
   test('is refused when the file is no database, which stays as it is', () => {
@@ -64,6 +74,96 @@ describe('opening', () => {
 
   test('makes the folder', () => {
     freshDatabase(databasePath().replace('test.sqlite', 'a/b/test.sqlite'));
+  });
+});
+
+describe('a file of an older version', () => {
+  const OLDER = Array.from({ length: SCHEMA_VERSION - 1 }, (_, n) => n + 1);
+
+  /** As the program of that version left it, with these documents. */
+  function fileOf(version: number, documents: readonly Write[]): string {
+    const path = databasePath();
+    const sqlite = new DatabaseSync(path);
+    sqlite.exec(readFileSync(join(FIXTURES, `v${version}.sql`), 'utf8'));
+    sqlite.exec(`PRAGMA journal_mode = WAL; PRAGMA user_version = ${version}`);
+    const insert = sqlite.prepare(`
+      INSERT INTO documents (id, kind, version, shard, wake_at, state, distributor, body)
+      VALUES (?, ?, 3, ?, ?, ?, ?, ?)`);
+    for (const write of documents) {
+      const { shard = null, wakeAt = null, state = null, distributor = null } = write.doc as Partial<Attempt>;
+      const ofAttempt = write.kind === 'attempt' ? [state, distributor] : [null, null];
+      insert.run(idOf(write), write.kind, shard, wakeAt, ...ofAttempt, JSON.stringify(write.doc));
+    }
+    sqlite.close();
+    return path;
+  }
+
+  /** What was written down to create everything, without comments and line breaks. */
+  function schemaOf(path: string): Record<string, string> {
+    const database = freshDatabase(path);
+    const rows = database.prepare('SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL').all();
+    database.close();
+    const plain = (sql: string) => sql.replaceAll(/--.*$/gm, '').replaceAll(/\s+/g, ' ');
+    return Object.fromEntries(rows.map(({ name, sql }) => [String(name), plain(String(sql))]));
+  }
+
+  const attempts = [
+    attemptIn('SCHEDULING', { attempt: 1 }),
+    attemptIn('FINISHED', { attempt: 2 }),
+    attemptIn('WAITING', { attempt: 3 }),
+  ];
+  const documents: Write[] = [
+    { kind: 'quest', doc: questFixture() },
+    ...attempts.map(doc => ({ kind: 'attempt', doc }) as const),
+    ...EXECUTION_STATES.map((state, n) => ({
+      kind: 'execution' as const,
+      doc: executionIn(state, { execution: n + 1 }),
+    })),
+  ];
+
+  test.each(OLDER)('of %i has all its documents, and is a file of this version', async version => {
+    const path = fileOf(version, documents);
+    const database = freshDatabase(path);
+    const store = createStore(database);
+    for (const write of documents)
+      expect((await store.get(write.kind, idOf(write) as Ids[Kind]))?.doc).toEqual(write.doc);
+    expect((await store.listAttempts({ pageSize: 10 })).items).toEqual(attempts);
+    const { shard, wakeAt = 0 } = attempts[0]!;
+    expect((await store.due('attempt', shard, wakeAt, 10)).items).toHaveLength(1);
+
+    // It can be written as any other, and is opened again as what it is now.
+    const { version: read } = (await store.get('attempt', idOfAttempt(attempts[0]!)))!;
+    const next = attemptIn('EXECUTING', { revision: 2 });
+    const asking = { dependent: idOfAttempt(next), execution: 1, ask: 1, spare: 0 };
+    const edge = decideEdge(undefined, idOfAttempt(attempts[1]!), asking, CREATED_AT);
+    await store.commit([
+      { kind: 'attempt', doc: next, ifVersion: read },
+      { kind: 'edge', doc: edge },
+    ]);
+    database.close();
+    const again = createStore(freshDatabase(path));
+    expect((await again.listEdges({ dependent: edge.dependent, limit: 5 })).items.map(({ doc }) => doc)).toEqual([
+      edge,
+    ]);
+    expect((await again.get('attempt', idOfAttempt(next)))?.doc).toEqual(next);
+  });
+
+  test.each(OLDER)('of %i has the same tables and indexes afterwards as a new one', version => {
+    expect(schemaOf(fileOf(version, []))).toEqual(schemaOf(databasePath()));
+  });
+
+  test.each(OLDER)('of %i that cannot become one of this version stays as it is', version => {
+    const path = fileOf(version, documents);
+    const sqlite = new DatabaseSync(path);
+    // In the way of the migration.
+    sqlite.exec('CREATE TABLE edges (id TEXT)');
+    sqlite.close();
+    expect(() => openDatabase(path)).toThrow(/edges already exists/);
+    const left = new DatabaseSync(path);
+    onTestFinished(() => left.close());
+    expect(left.prepare('PRAGMA user_version').get()).toEqual({ user_version: version });
+    const count = left.prepare('SELECT count(*) AS count FROM documents').get();
+    expect(count).toEqual({ count: documents.length });
   });
 });
 

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { idOfAttempt } from '../../shared/core/attempt.ts';
+import { idOfExecution } from '../../shared/core/execution.ts';
+import { waitId } from '../../shared/core/ids.ts';
 import { createQueue } from '../../shared/embedded/queue.ts';
 import { createStore } from '../../shared/embedded/store.ts';
 import { storeContract } from '../contracts/store.ts';
@@ -10,7 +12,10 @@ storeContract('SQLite', async () => {
   const database = freshDatabase();
   return {
     store: createStore(database),
-    damage: async (_kind, id) => void database.prepare("UPDATE documents SET body = '{broken' WHERE id = ?").run(id),
+    async damage(kind, id) {
+      const table = kind === 'edge' ? 'edges' : 'documents';
+      database.prepare(`UPDATE ${table} SET body = '{broken' WHERE id = ?`).run(id);
+    },
     close: async () => database.close(),
   };
 });
@@ -97,6 +102,10 @@ test('every statement finds what it needs by an index, in the order of that inde
     { state: 'FINISHED', distributor: 'd' },
   ] as const)
     await store.listAttempts({ ...filter, pageSize: 1 });
+  const wait = waitId(idOfExecution(executionIn('RUNNING')), 1);
+  for (const filter of [{ dependent: id }, { dependency: id }, { wait }])
+    await store.listEdges({ ...filter, limit: 1 });
+  await store.countOpen(wait, 1);
 
   const plans = [...statements].map(sql => {
     const steps = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all() as { detail: string }[];
@@ -113,5 +122,12 @@ test('every statement finds what it needs by an index, in the order of that inde
   ]);
   expect(planOf('state = ? AND +distributor')).toEqual([
     'SEARCH documents USING INDEX documents_by_state (state=? AND id>?)',
+  ]);
+  expect(planOf('FROM edges WHERE').toSorted()).toEqual([
+    'SEARCH edges USING COVERING INDEX edges_open (open_for=?)',
+    'SEARCH edges USING INDEX edges_of_dependency (dependency=? AND id>?)',
+    'SEARCH edges USING INDEX edges_of_dependent (dependent=? AND id>?)',
+    'SEARCH edges USING INDEX edges_open (open_for=? AND id>?)',
+    'SEARCH edges USING INDEX sqlite_autoindex_edges_1 (id=?)',
   ]);
 });

@@ -76,6 +76,8 @@ describe('a job that needs other attempts', () => {
     expect(await graph.ask('top', ['a'])).toMatchObject({ shouldHalt: true });
     expect(await graph.ask('top', [], raw)).toMatchObject({ shouldHalt: true });
     expect(await answerOf(graph.ask('top', ['a', 'b']))).toBe('UNAUTHENTICATED');
+    const unknown = { rawAttempts: { ['u'.repeat(43)]: [1] } };
+    expect(await answerOf(graph.ask('top', ['a'], unknown))).toBe('UNAUTHENTICATED');
     expect(await answerOf(graph.ask('top', ['a'], { require: { atLeast: 1 } }))).toBe('OK');
     await graph.exit('top');
     await graph.finish('a');
@@ -117,6 +119,28 @@ describe('a job that needs other attempts', () => {
     expect(await graph.attemptOf('top')).toMatchObject({ state: 'EXECUTING', executions: 2 });
     await graph.activate('top');
     expect(await graph.ask('top', ['a', 'b', 'c'], { require })).toMatchObject({ shouldHalt: false });
+  });
+
+  test('makes nothing, and depends on nothing, that it does not have to wait for', async () => {
+    const graph = createGraph();
+    await graph.begin('a', 'c');
+    await graph.ask('a', ['first']);
+    await graph.exit('a');
+    await graph.begin('b');
+    await graph.ask('b', ['a']);
+    await graph.exit('b');
+    await graph.finish('c');
+    await graph.activate('first');
+    await graph.finish('first');
+    await graph.activate('a');
+    // `b` waits for `a`: to wait for it would be a cycle, but there is no need to.
+    const answer = await graph.ask('a', ['c', 'b', 'new'], { require: 'any' });
+    expect(answer).toMatchObject({ shouldHalt: false, attempts: [{ attempt: { state: 'FINISHED' } }, {}] });
+    expect(answer.attempts).toHaveLength(2);
+    expect(await graph.store.get('attempt', graph.id('new'))).toBeUndefined();
+    const { items } = await graph.store.listEdges({ dependent: graph.id('a'), limit: 10 });
+    const kept = items.filter(({ doc }) => doc.withdrawn !== true).map(({ doc }) => doc.dependency);
+    expect(kept.toSorted()).toEqual([graph.id('c'), graph.id('first')].toSorted());
   });
 
   test('may ask for something else after it has gone on with some', async () => {
@@ -272,7 +296,8 @@ function waitingFor(graph: Pick<Graph, 'id'>, name: string, dependency: string):
 }
 
 describe('a cycle', () => {
-  const rawOf = (graph: Graph, name: string) => ({ rawAttempts: { [graph.id(name).split('|')[0]!]: [1] } });
+  const questOf = (graph: Graph, name: string) => parseAttemptId(graph.id(name)).quest;
+  const rawOf = (graph: Graph, name: string) => ({ rawAttempts: { [questOf(graph, name)]: [1] } });
 
   test('is refused with its path, and nothing is stored', async () => {
     const graph = createGraph();
@@ -285,7 +310,7 @@ describe('a cycle', () => {
     await graph.activate('c');
     const asking = graph.ask('c', ['new'], rawOf(graph, 'a'));
     await expect(asking).rejects.toThrow(
-      `the attempts would wait for each other: ${['c', 'a', 'b', 'c'].map(graph.id).join(' → ')}`,
+      `rawAttempts.${questOf(graph, 'a')}: the attempts would wait for each other: ${['c', 'a', 'b', 'c'].map(graph.id).join(' → ')}`,
     );
     expect(await graph.store.get('attempt', graph.id('new'))).toBeUndefined();
     const edges = await graph.store.listEdges({ dependent: graph.id('c'), limit: 10 });

@@ -2,10 +2,26 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Distributor, TaskDescription } from '../../shared/adapters/contract.ts';
-import { ATTEMPT_STATES, type Attempt, idOfAttempt, isAttemptOver, SCHEMA_VERSION } from '../../shared/core/attempt.ts';
-import { EXECUTION_STATES, type Execution, idOfExecution, isLive } from '../../shared/core/execution.ts';
+import {
+  ATTEMPT_STATES,
+  type Attempt,
+  idOfAttempt,
+  isAttemptOver,
+  rankOf,
+  SCHEMA_VERSION,
+  waitOf,
+} from '../../shared/core/attempt.ts';
+import { idOf } from '../../shared/core/documents.ts';
+import type { Edge } from '../../shared/core/edge.ts';
+import {
+  EXECUTION_STATES,
+  type Execution,
+  type ExecutionIn,
+  idOfExecution,
+  isLive,
+} from '../../shared/core/execution.ts';
 import { type ExecutionId, SHARDS } from '../../shared/core/ids.ts';
-import type { Store, Write } from '../../shared/core/ports.ts';
+import type { Ids, Kind, Store, Write } from '../../shared/core/ports.ts';
 import { MODES, type Quest } from '../../shared/core/quest.ts';
 import { finished, type TaskStatus } from '../../shared/core/result.ts';
 import { activationToken } from '../../shared/core/tokens.ts';
@@ -25,10 +41,9 @@ interface World {
   quest: Quest;
   attempts: Attempt[];
   executions: Execution[];
+  /** Where attempts have asked for each other. */
+  edges?: Edge[];
 }
-
-/** Edges came later. */
-type OldWrite = Exclude<Write, { kind: 'edge' }>;
 
 const ROOT = join(import.meta.dirname, '../fixtures/documents');
 const FOLDERS = readdirSync(ROOT).toSorted();
@@ -47,7 +62,8 @@ const STORES: Record<string, () => Store> = {
 test('there is a folder for each schema version up to the current one, and no other', () => {
   expect(FOLDERS).toEqual(Array.from({ length: SCHEMA_VERSION }, (_, i) => `v${i + 1}`));
   for (const { folder, world } of WORLDS)
-    for (const { schemaVersion } of [...world.attempts, ...world.executions]) expect(`v${schemaVersion}`).toBe(folder);
+    for (const { schemaVersion } of [...world.attempts, ...world.executions, ...(world.edges ?? [])])
+      expect(`v${schemaVersion}`).toBe(folder);
 });
 
 /** What must occur in each folder besides the states. */
@@ -75,18 +91,37 @@ const IN_EXECUTIONS: [string, (execution: Execution) => boolean][] = [
   ['a late outcome', one => !isLive(one) && one.lateOutcome !== undefined],
   ['an end after a halt', one => !isLive(one) && one.halt !== undefined],
   ['a state to go on from', ({ stateFrom }) => stateFrom !== undefined],
+  ['one that asks for attempts', one => one.state === 'RUNNING' && one.asking !== undefined],
+  ['one that stops to wait', one => one.state === 'STOPPING' && one.finish === undefined],
 ];
 const IN_ATTEMPTS: [string, (attempt: Attempt) => boolean][] = [
   ['one that an execution holds back', one => one.state === 'SCHEDULING' && one.after !== undefined],
   ['one that waits for its backoff', one => one.state === 'SCHEDULING' && one.notBefore > one.updatedAt],
   ['retries of several classes', ({ retries }) => Object.keys(retries).length > 1],
   ['a result that expires', one => one.state === 'FINISHED' && one.result.expiration !== undefined],
+  ['one that waits for all that it asked for', one => one.state === 'WAITING' && one.wait?.spare === 0],
+  ['one that waits for some of it', one => one.state === 'WAITING' && (one.wait?.spare ?? 0) > 0],
+  ['one that waits as nobody does any more', one => one.state === 'WAITING' && one.wait === undefined],
+  ['one that is going to wait', one => one.state === 'EXECUTING' && one.wait !== undefined],
+  ['one that has to count', one => one.state === 'WAITING' && one.uncounted === true],
+  ['one that has to tell its dependents', one => isAttemptOver(one) && one.owes?.tell !== undefined],
+  ['one that has to cancel its dependencies', one => isAttemptOver(one) && one.owes?.cascade !== undefined],
+  ['one that is doomed', ({ doomed }) => doomed === true],
+  ['one that only others have asked for', one => one.awaited === true && one.requested !== true],
+  ['one that ranks above others', one => rankOf(one) > 1],
+];
+const IN_EDGES: [string, (edge: Edge) => boolean][] = [
+  ['an open one', ({ open }) => open],
+  ['one that is settled', ({ open, withdrawn }) => !open && withdrawn !== true],
+  ['one that was withdrawn', ({ withdrawn }) => withdrawn === true],
+  ['one of which some are needed', ({ spare }) => spare > 0],
 ];
 
 describe.each(FOLDERS)('the documents of %s', folder => {
   const worlds = WORLDS.filter(one => one.folder === folder).map(({ world }) => world);
   const attempts = worlds.flatMap(world => world.attempts);
   const executions = worlds.flatMap(world => world.executions);
+  const edges = worlds.flatMap(world => world.edges ?? []);
 
   test('show every state in every mode', () => {
     // A job that knows nothing of us says nothing that could halt it.
@@ -100,6 +135,8 @@ describe.each(FOLDERS)('the documents of %s', folder => {
   test.each(IN_EXECUTIONS)('show %s', (_, occurs) => expect(executions.some(occurs)).toBe(true));
 
   test.each(IN_ATTEMPTS)('show %s', (_, occurs) => expect(attempts.some(occurs)).toBe(true));
+
+  test.each(IN_EDGES)('show, of edges, %s', (_, occurs) => expect(edges.some(occurs)).toBe(true));
 });
 
 describe.each(Object.keys(STORES))('on %s', storeName => {
@@ -108,7 +145,8 @@ describe.each(Object.keys(STORES))('on %s', storeName => {
     await store.commit(writesOf(world));
     // Those of older versions are read as what they mean today.
     if (folder === `v${SCHEMA_VERSION}`)
-      for (const { kind, doc } of writesOf(world)) expect(await read(store, kind, doc)).toEqual(doc);
+      for (const write of writesOf(world))
+        expect((await store.get(write.kind, idOf(write) as Ids[Kind]))?.doc).toEqual(write.doc);
 
     const engine = await createGoodWorld(store, world);
     await comeToRest(engine);
@@ -137,17 +175,31 @@ test('an old execution that is run now receives the state that the one before it
   ]);
 });
 
-function writesOf({ quest, attempts, executions }: World): OldWrite[] {
+test('an attempt that waited is run once more, and receives what its execution left when it halted', async () => {
+  for (const { world } of WORLDS.filter(one => one.world.attempts.some(waitOf))) {
+    const store = createMemoryStore();
+    await store.commit(writesOf(world));
+    const engine = await createGoodWorld(store, world);
+    await comeToRest(engine);
+    for (const attempt of world.attempts.filter(waitOf)) {
+      const { executions } = await engine.attempt(idOfAttempt(attempt));
+      expect(executions).toBe(attempt.executions + 1);
+      const halted = await engine.execution(idOfAttempt(attempt), attempt.executions);
+      const runs = (engine.executor.argsOf('run') as TaskDescription[]).filter(
+        ({ executionId }) => executionId === `${idOfAttempt(attempt)}|${executions}`,
+      );
+      expect(runs).toMatchObject([{ previousState: (halted as ExecutionIn<'FINISHED'>).result.data }]);
+    }
+  }
+});
+
+function writesOf({ quest, attempts, executions, edges = [] }: World): Write[] {
   return [
     { kind: 'quest', doc: quest },
     ...attempts.map(doc => ({ kind: 'attempt', doc }) as const),
     ...executions.map(doc => ({ kind: 'execution', doc }) as const),
+    ...edges.map(doc => ({ kind: 'edge', doc }) as const),
   ];
-}
-
-async function read(store: Store, kind: Write['kind'], doc: OldWrite['doc']): Promise<unknown> {
-  const id = 'desc' in doc ? doc.id : 'execution' in doc ? idOfExecution(doc) : idOfAttempt(doc);
-  return (await store.get(kind, id))?.doc;
 }
 
 function endOf(attempt: Attempt): string {
@@ -186,7 +238,8 @@ async function createGoodWorld(store: Store, world: World): Promise<TestEngine<S
   const lastWriteAt = Math.max(...[...world.attempts, ...world.executions].map(({ updatedAt }) => updatedAt));
   engine.clock.advance(lastWriteAt - engine.clock.now());
   for (const attempt of world.attempts)
-    if (attempt.state === 'WAITING') await engine.engine.cancelAttempt(idOfAttempt(attempt), 'nobody can unblock it');
+    if (attempt.state === 'WAITING' && attempt.wait === undefined)
+      await engine.engine.cancelAttempt(idOfAttempt(attempt), 'nobody can unblock it');
   return engine;
 }
 

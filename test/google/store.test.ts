@@ -1,9 +1,13 @@
 import { FieldValue, Timestamp } from '@google-cloud/firestore';
 import { describe, expect, test } from 'vitest';
 import { ATTEMPT_STATES, idOfAttempt, isAttemptOver } from '../../shared/core/attempt.ts';
+import { decideEdge, decideReopen, decideSettle, decideWithdraw } from '../../shared/core/decide/depend.ts';
+import { type Edge, idOfEdge, waitOfEdge } from '../../shared/core/edge.ts';
 import { ConflictError, UnreadableDocument } from '../../shared/core/errors.ts';
 import { EXECUTION_STATES, idOfExecution, isLive } from '../../shared/core/execution.ts';
-import { questId } from '../../shared/core/ids.ts';
+import { attemptId, questId, waitId } from '../../shared/core/ids.ts';
+import type { Store, Version } from '../../shared/core/ports.ts';
+import { COLLECTIONS } from '../../shared/google/documents.ts';
 import { openFirestore } from '../../shared/google/firestore.ts';
 import { createStore } from '../../shared/google/store.ts';
 import { storeContract } from '../contracts/store.ts';
@@ -19,11 +23,10 @@ const id = idOfAttempt(attempt);
 describeWithEmulators('the store on Firestore', ({ firestore: host }) => {
   storeContract('Firestore emulator', async () => {
     const firestore = openFirestore({ projectId: freshProject(), emulatorHost: host });
-    const collections = { attempt: 'attempts', execution: 'executions' } as const;
     return {
       store: createStore(firestore, { clock: realClock }),
       damage: async (kind, damaged) =>
-        void (await firestore.collection(collections[kind]).doc(damaged).update({ schemaVersion: 99 })),
+        void (await firestore.collection(COLLECTIONS[kind]).doc(damaged).update({ schemaVersion: 99 })),
       close: () => firestore.terminate(),
     };
   });
@@ -54,6 +57,12 @@ describeWithEmulators('the store on Firestore', ({ firestore: host }) => {
     expect((await store.get('quest', quest.id))?.doc).toEqual(quest);
     expect((await store.listAttempts({ pageSize: 10 })).items).toEqual([docs[0]]);
     expect(await store.listExecutions(idOfAttempt(docs[0]), 1, 3)).toEqual([docs[1]]);
+    const asking = { dependent: idOfAttempt(docs[0]), execution: 1, ask: 1, spare: 0 };
+    const edge = decideEdge(undefined, attemptId(quest.id, 2), asking, attempt.createdAt);
+    await store.commit([{ kind: 'edge', doc: edge }]);
+    expect(await store.countOpen(waitOfEdge(edge), 5)).toBe(1);
+    const { items } = await store.listEdges({ dependent: edge.dependent, limit: 5 });
+    expect(items.map(({ doc }) => doc)).toEqual([edge]);
   });
 
   test('a time beyond the last that Firestore knows is stored as the last', async () => {
@@ -100,6 +109,9 @@ describeWithEmulators('the store on Firestore', ({ firestore: host }) => {
       expect(await called(store.listAttempts({ pageSize: 50, state: 'SCHEDULING' }))).toEqual(['RunQuery']);
       expect(await called(store.due('attempt', attempt.shard, attempt.createdAt, 50))).toEqual(['RunQuery']);
       expect(await called(store.postpone('attempt', id, 0))).toEqual(['BatchGetDocuments', 'Commit']);
+      expect(await called(store.listEdges({ dependency: id, limit: 50 }))).toEqual(['RunQuery']);
+      const wait = waitId(idOfExecution(execution), 1);
+      expect(await called(store.countOpen(wait, 50))).toEqual(['RunAggregationQuery']);
       const { version } = (await store.get('attempt', id))!;
       proxy.calls.splice(0);
       const changed = store.changed(id, version, new AbortController().signal);
@@ -135,6 +147,29 @@ describeWithEmulators('the store on Firestore', ({ firestore: host }) => {
       expect(docs.map(doc => doc.get('expireAt')?.toMillis())).toEqual([
         isKept ? undefined : write.doc.updatedAt + retentionMs,
       ]);
+    });
+
+    test('of an edge is there exactly while it is closed, and what counts it while it is open', async () => {
+      const projectId = freshProject();
+      const { store, firestore } = testStore(host, { projectId, retentionMs });
+      const { store: keeping } = testStore(host, { projectId });
+      const asking = { dependent: id, execution: 1, ask: 1, spare: 0 };
+      const dependency = attemptId(attempt.quest, 2);
+      const open = decideEdge(undefined, dependency, asking, attempt.createdAt);
+      const settled = decideSettle(open, open.updatedAt + 1);
+      const reopened = decideReopen(settled, dependency, { ...asking, execution: 2 }, settled.updatedAt + 1);
+      const withdrawn = decideWithdraw(reopened, reopened.updatedAt + 1);
+      let version: Version | undefined;
+      async function fieldsAfter(doc: Edge, writer: Store = store): Promise<unknown[]> {
+        [version] = await writer.commit([{ kind: 'edge', doc, ...(version && { ifVersion: version }) }]);
+        const { docs } = await firestore.collection('edges').get();
+        return docs.flatMap(found => [found.get('expireAt')?.toMillis(), found.get('openFor')]);
+      }
+      expect(await fieldsAfter(open)).toEqual([undefined, `${id}|1|1`]);
+      expect(await fieldsAfter(settled)).toEqual([settled.updatedAt + retentionMs, undefined]);
+      expect(await fieldsAfter(reopened)).toEqual([undefined, `${id}|2|1`]);
+      expect(await fieldsAfter(withdrawn)).toEqual([withdrawn.updatedAt + retentionMs, undefined]);
+      expect(await fieldsAfter({ ...withdrawn, revision: 9 }, keeping)).toEqual([undefined, undefined]);
     });
 
     test('comes with the write that settles the last debt, and never without a retention', async () => {
@@ -187,6 +222,23 @@ describeWithEmulators('the store on Firestore', ({ firestore: host }) => {
       await firestore.collection('quests').doc(attempt.quest).update({ schemaVersion: 2 });
       await expect(store.get('quest', attempt.quest)).rejects.toThrow(`quest ${attempt.quest}: schemaVersion`);
     });
+
+    test.each([{ schemaVersion: 2 }, { body: '{broken' }, { body: FieldValue.delete() }, { dependent: 'somebody' }])(
+      'an edge with %j is named, left out of lists, and counted still',
+      async fields => {
+        const { store, firestore } = testStore(host);
+        const asking = { dependent: id, execution: 1, ask: 1, spare: 0 };
+        const [broken, other] = [2, 3].map(n =>
+          decideEdge(undefined, attemptId(attempt.quest, n), asking, attempt.createdAt),
+        ) as [Edge, Edge];
+        await store.commit([broken, other].map(doc => ({ kind: 'edge' as const, doc })));
+        await firestore.collection('edges').doc(idOfEdge(broken)).update(fields);
+        await expect(store.get('edge', idOfEdge(broken))).rejects.toThrow(`edge ${idOfEdge(broken)}: `);
+        const { items } = await store.listEdges({ wait: waitOfEdge(other), limit: 5 });
+        expect(items.map(({ doc }) => doc)).toEqual([other]);
+        expect(await store.countOpen(waitOfEdge(other), 5)).toBe(2);
+      },
+    );
 
     test('with a time finer than ours, the pages of what is due go on past it', async () => {
       const { store, firestore } = testStore(host);

@@ -5,6 +5,37 @@ import { SAMPLES } from '../../local/demo/samples.ts';
 import { startTimeOf } from '../../shared/adapters/exec/identity.ts';
 import { run, temporaryFolder } from '../support/stack.ts';
 
+const GLOSSARY = `
+test glossary              FINISHED  run 2 times
+└─ program glossary        FINISHED  run 2 times
+   ├─ library show         FINISHED  run 2 times
+   │  ├─ source common.sh  FINISHED  run
+   │  └─ source frame.sh   FINISHED  run
+   ├─ library text         FINISHED  run 2 times
+   │  ├─ source common.sh  shown above
+   │  └─ source words.sh   FINISHED  run
+   └─ source glossary.sh   FINISHED  run
+
+8 quests: 0 were there, 8 were run.
+`;
+
+/** Half of it was made for the other. */
+const TALLY = `
+test tally                 FINISHED  run 2 times
+└─ program tally           FINISHED  run 2 times
+   ├─ library math         FINISHED  run 2 times
+   │  └─ source count.sh   FINISHED  run
+   ├─ library show         FINISHED  was there
+   │  ├─ source common.sh  FINISHED  was there
+   │  └─ source frame.sh   FINISHED  was there
+   ├─ library text         FINISHED  was there
+   │  ├─ source common.sh  shown above
+   │  └─ source words.sh   FINISHED  was there
+   └─ source tally.sh      FINISHED  run
+
+10 quests: 5 were there, 5 were run.
+`;
+
 test('the demo brings each sample to its expected end and leaves nothing behind', async () => {
   const folder = temporaryFolder();
   const demo = run('local/demo.ts', { TMPDIR: folder });
@@ -12,6 +43,8 @@ test('the demo brings each sample to its expected end and leaves nothing behind'
   for (const { name, expected } of SAMPLES) {
     expect(demo.stdout()).toMatch(new RegExp(`^${name} .*✓ ${expected}$`, 'm'));
   }
+  expect(demo.stdout()).toContain(GLOSSARY);
+  expect(demo.stdout()).toContain(TALLY);
   expect(demo.stdout()).toContain('Each ended as it should.');
   expect(demo.stderr()).toBe('');
   expect(readdirSync(folder)).toEqual([]);

@@ -16,10 +16,12 @@ export interface Endpoint {
 /** Every endpoint that takes a body. */
 export const ENDPOINTS: readonly Endpoint[] = [
   { name: 'api', target: 'POST /v1/graph:ensure', cap: 4096, onNonsense: 'refuses' },
+  { name: 'api', target: 'POST /v1/graph:walk', cap: 4096, onNonsense: 'refuses' },
   { name: 'api', target: `POST ${QUEST}/attempts/1:cancel`, cap: 1024, onNonsense: 'refuses' },
   { name: 'job', target: `POST ${EXECUTION}:activate`, cap: 1024, onNonsense: 'refuses' },
   { name: 'job', target: `POST ${EXECUTION}:finish`, cap: 1024, onNonsense: 'refuses' },
   { name: 'job', target: `POST ${EXECUTION}:ensureGraphData`, cap: 4096, onNonsense: 'refuses' },
+  { name: 'job', target: `POST ${EXECUTION}:walkGraph`, cap: 4096, onNonsense: 'refuses' },
   { name: 'job', target: `POST ${EXECUTION}:notify`, cap: 320, onNonsense: 'refuses' },
   { name: 'notify', target: 'POST /', cap: 1024, onNonsense: 'drops' },
   { name: 'tasks', target: 'POST /run', cap: 1024, onNonsense: 'drops' },

@@ -1,28 +1,39 @@
 import { readStatus } from '../../shared/adapters/status-message.ts';
 import { TransientError } from '../../shared/core/errors.ts';
 import type { ExecutionState } from '../../shared/core/execution.ts';
-import { executionId, type ExecutionId, type QuestId } from '../../shared/core/ids.ts';
+import { executionId, type ExecutionId, parseExecutionId, type QuestId } from '../../shared/core/ids.ts';
 import { activationToken, authToken } from '../../shared/core/tokens.ts';
 import { type FakeExecutor, fakeExecutor, KEYRING, start } from '../support/engine.ts';
 import { createRig, type Rig } from './rig.ts';
 
 /** Executions of every relation to one, the target, which is held in a state; and all of their tokens. */
 
-/** `UNATTENDED` and `STARTING` are SCHEDULING: of a quest whose job may not call, and of one whose `run` is not settled. */
+/**
+ * `UNATTENDED` and `STARTING` are SCHEDULING: of a quest whose job may not call, and of one whose `run` is not settled.
+ * `HALTED` is STOPPING: of a job that has asked for an attempt.
+ */
 export const HELD_STATES = [
   'STARTING',
   'SCHEDULING',
   'RUNNING',
   'STOPPING',
+  'HALTED',
   'FINISHED',
   'ABNORMAL_FINISHED',
   'UNATTENDED',
   'unknown',
-] as const satisfies readonly (ExecutionState | 'STARTING' | 'UNATTENDED' | 'unknown')[];
+] as const satisfies readonly (ExecutionState | 'STARTING' | 'HALTED' | 'UNATTENDED' | 'unknown')[];
 export type HeldState = (typeof HELD_STATES)[number];
 
 export const RESULT = { data: { answer: 42 } };
 export const FORGED = { data: { forged: true } };
+/** That another attempt of its own quest be over. */
+export const askFor = (id: ExecutionId, attempt: number) => ({
+  rawAttempts: { [parseExecutionId(id).quest]: [attempt] },
+});
+/** The attempt that a job asks for, and another one that somebody else would ask for. */
+export const ASKED = 3;
+export const NOT_ASKED = 4;
 export const FINISHED = JSON.stringify({ state: 'finished', result: FORGED });
 const FAILED = JSON.stringify({
   state: 'finished',
@@ -41,6 +52,7 @@ export interface Held {
   authTokenOf(id: ExecutionId, distributor?: string): Promise<string>;
   /** As the job of this execution calls; fails unless it is answered with success. */
   activate(id: ExecutionId): Promise<void>;
+  ask(id: ExecutionId): Promise<void>;
   finish(id: ExecutionId): Promise<void>;
   report(id: ExecutionId, data?: string): Promise<void>;
 }
@@ -84,6 +96,7 @@ export async function hold(state: HeldState): Promise<Held> {
       const body = { executionToken: held.executionTokenOf(id) };
       await succeed(rig.job('activate', id, { token: await held.activationTokenOf(id), body }));
     },
+    ask: id => succeed(rig.job('ensureGraphData', id, { token: held.executionTokenOf(id), body: askFor(id, ASKED) })),
     finish: id => succeed(rig.job('finish', id, { token: held.executionTokenOf(id), body: RESULT })),
     report: async (id, data = FINISHED) =>
       succeed(rig.push({ data, attributes: { execution_id: id, auth_token: await held.authTokenOf(id) } })),
@@ -95,7 +108,8 @@ export async function hold(state: HeldState): Promise<Held> {
   if (state === 'STARTING') executor.script.run = () => Promise.reject(new TransientError('busy'));
   await rig.settle();
 
-  if (['RUNNING', 'STOPPING', 'FINISHED', 'ABNORMAL_FINISHED'].includes(state)) await held.activate(target);
+  if (['RUNNING', 'STOPPING', 'HALTED', 'FINISHED', 'ABNORMAL_FINISHED'].includes(state)) await held.activate(target);
+  if (state === 'HALTED') await held.ask(target);
   if (['STOPPING', 'FINISHED'].includes(state)) await held.finish(target);
   if (state === 'FINISHED') await held.report(target);
   if (state === 'ABNORMAL_FINISHED') await succeed(rig.call('api', `POST /v1/quests/${quest}/attempts/1:cancel`));

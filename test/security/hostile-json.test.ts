@@ -56,7 +56,8 @@ function expectedOf({ onNonsense, cap, target }: Endpoint, body: string | Buffer
   // These look at the token before they look at what stands in the JSON.
   const value = parseJson(body.toString());
   const isTaken =
-    (target.endsWith(':notify') && value !== undefined) || (target.endsWith(':ensureGraphData') && isJsonObject(value));
+    (target.endsWith(':notify') && value !== undefined) ||
+    (/:(ensureGraphData|walkGraph)$/.test(target) && isJsonObject(value));
   return { status: isTaken ? 401 : 400 };
 }
 

@@ -100,7 +100,7 @@ export async function createRig({ types, distributors, keyring, secret = fakeSer
   }
 
   /** Calls the `job` function about one execution. */
-  function job(verb: 'activate' | 'finish' | 'notify', id: ExecutionId, options: CallOptions) {
+  function job(verb: 'activate' | 'ensureGraphData' | 'finish' | 'notify', id: ExecutionId, options: CallOptions) {
     return call('job', `POST ${executionPath(id)}:${verb}`, options);
   }
 
@@ -136,6 +136,7 @@ export async function createRig({ types, distributors, keyring, secret = fakeSer
   function stored(): Record<string, string> {
     const rows = [
       ...database.prepare('SELECT id, body FROM documents').all(),
+      ...database.prepare('SELECT id, body FROM edges').all(),
       ...database.prepare("SELECT namespace || '/' || id AS id, body FROM adapter_documents").all(),
     ];
     return Object.fromEntries(rows.map(({ id, body }) => [String(id), String(body)]));

@@ -1,6 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { type EndedExecution, isLive } from '../../shared/core/execution.ts';
-import { FINISHED, FORGED, type Held, HELD_STATES, type HeldState, hold, RESULT } from './held.ts';
+import { attemptId, edgeId, parseExecutionId } from '../../shared/core/ids.ts';
+import {
+  ASKED,
+  askFor,
+  FINISHED,
+  FORGED,
+  type Held,
+  HELD_STATES,
+  type HeldState,
+  hold,
+  NOT_ASKED,
+  RESULT,
+} from './held.ts';
 
 /** A JWT as Google signs them for its services: right for the private functions, worth nothing for jobs. */
 const GOOGLE_LIKE_JWT = [
@@ -37,6 +49,11 @@ const CALLS = {
     statusOf(held, 'activate', token, { executionToken: held.executionTokenOf(held.target) }),
   'activate, with a token of their own': (held, token) =>
     statusOf(held, 'activate', token, { executionToken: 'o'.repeat(43) }),
+  'ask, as its job does': (held, token) => statusOf(held, 'ensureGraphData', token, askFor(held.target, ASKED)),
+  'ask for something else': (held, token) => statusOf(held, 'ensureGraphData', token, askFor(held.target, NOT_ASKED)),
+  'ask for nothing': (held, token) => statusOf(held, 'ensureGraphData', token, { quests: [] }),
+  'ask for itself': (held, token) =>
+    statusOf(held, 'ensureGraphData', token, askFor(held.target, parseExecutionId(held.target).attempt)),
   'finish, as its job does': (held, token) => statusOf(held, 'finish', token, RESULT),
   'finish, with another result': (held, token) => statusOf(held, 'finish', token, FORGED),
   'notify by URL': (held, token) => statusOf(held, 'notify', token, FINISHED),
@@ -50,7 +67,7 @@ const CALL_NAMES = Object.keys(CALLS) as CallName[];
 
 async function statusOf(
   { rig, target }: Held,
-  verb: 'activate' | 'finish' | 'notify',
+  verb: 'activate' | 'ensureGraphData' | 'finish' | 'notify',
   token: string | undefined,
   body: unknown,
 ) {
@@ -60,13 +77,25 @@ async function statusOf(
 const REFUSAL: Record<CallName, string> = {
   'activate, as its job does': '401',
   'activate, with a token of their own': '401',
+  'ask, as its job does': '401',
+  'ask for something else': '401',
+  'ask for nothing': '401',
+  'ask for itself': '401',
   'finish, as its job does': '401',
   'finish, with another result': '401',
   'notify by URL': '401',
   'notify by Pub/Sub': 'dropped: forged',
 };
 
-const TOO_LATE_TO_ACTIVATE = { STOPPING: '400', FINISHED: '400', ABNORMAL_FINISHED: '400', UNATTENDED: '400' } as const;
+const TOO_LATE_TO_ACTIVATE = {
+  STOPPING: '400',
+  HALTED: '400',
+  FINISHED: '400',
+  ABNORMAL_FINISHED: '400',
+  UNATTENDED: '400',
+} as const;
+/** Only who has shown the token, or had it until it was revoked, is told what is wrong with a request. */
+const WRONG = { RUNNING: '400', STOPPING: '400', HALTED: '400', FINISHED: '400' } as const;
 /** Publishing costs nothing: what the message is worth is decided where it arrives. */
 const PUBLISHED = Object.fromEntries(HELD_STATES.map(state => [state, '202'])) as Record<HeldState, string>;
 const OF_ANOTHER_DISTRIBUTOR = {
@@ -95,6 +124,14 @@ const GRANTS: Record<CallName, Record<string, Partial<Record<HeldState, string>>
       ...TOO_LATE_TO_ACTIVATE,
     },
   },
+  'ask, as its job does': {
+    'its execution token': { RUNNING: '200 → STOPPING', HALTED: '200' },
+  },
+  'ask for something else': {
+    'its execution token': { RUNNING: '200 → STOPPING' },
+  },
+  'ask for nothing': { 'its execution token': WRONG },
+  'ask for itself': { 'its execution token': WRONG },
   'finish, as its job does': {
     'its execution token': { RUNNING: '200 → STOPPING', STOPPING: '200', FINISHED: '200' },
   },
@@ -111,6 +148,7 @@ const GRANTS: Record<CallName, Record<string, Partial<Record<HeldState, string>>
       SCHEDULING: 'finished → ABNORMAL_FINISHED',
       RUNNING: 'finished → ABNORMAL_FINISHED',
       STOPPING: 'finished → FINISHED',
+      HALTED: 'finished → FINISHED',
       FINISHED: 'ended already',
       // Kept as evidence beside the result.
       ABNORMAL_FINISHED: 'finished → ABNORMAL_FINISHED',
@@ -131,8 +169,10 @@ async function outcomeOf(held: Held, call: CallName, token: string | undefined):
   expect(rig.messages.splice(0)).toHaveLength(answer === '202' ? 1 : 0);
   if (JSON.stringify(after) === JSON.stringify(before)) return answer;
 
-  const [attempt] = target.split(/\|\d+$/);
-  for (const id of [target, attempt!]) {
+  const { quest, attempt } = parseExecutionId(target);
+  const own = attemptId(quest, attempt);
+  const asked = [ASKED, NOT_ASKED].map(number => attemptId(quest, number));
+  for (const id of [target, own, ...asked, ...asked.map(dependency => edgeId(own, dependency))]) {
     delete before[id];
     delete after[id];
   }

@@ -39,7 +39,8 @@ export function descOf(name: string, meta: object = {}): object {
   return { distributorConfigName: 'echo', parameters: { name }, meta: { mode: 'interactive', ...meta } };
 }
 
-const tokenOf = (id: ExecutionId) => id.replaceAll('|', '.').padEnd(60, 'x');
+/** The token that the job of an execution chooses. */
+export const tokenOf = (id: ExecutionId) => id.replaceAll('|', '.').padEnd(60, 'x');
 
 /** Interactive quests, told apart by names, whose jobs do what a test says. */
 export function createGraph(options?: GraphOptions): Graph;

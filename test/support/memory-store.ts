@@ -98,7 +98,7 @@ export function createMemoryStore(): MemoryStore {
       const all = [...rows.attempt]
         .filter(([id]) => id > after)
         .toSorted(([a], [b]) => (a < b ? -1 : 1))
-        .map(([id, row]) => read('attempt', id, row))
+        .flatMap(([id, row]) => ifReadable(() => read('attempt', id, row)) ?? [])
         .filter(attempt => state === undefined || attempt.state === state)
         .filter(attempt => distributor === undefined || attempt.distributor === distributor);
       const items = all.slice(0, pageSize);

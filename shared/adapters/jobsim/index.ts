@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isTransient, isTransientHttpStatus, messageOf, TransientError } from '../../core/errors.ts';
+import { isTransient, messageOf } from '../../core/errors.ts';
 import { type ExecutionId, parseExecutionId } from '../../core/ids.ts';
 import type { QuestDesc } from '../../core/quest.ts';
 import { finished, pending, running } from '../../core/result.ts';
@@ -14,8 +14,13 @@ import {
 } from '../contract.ts';
 import { typedDocuments } from '../documents.ts';
 import { readStatus, statusNotification } from '../status-message.ts';
-import { begin, cancel, crashed, type Job, jobSchema, progressOf } from './job.ts';
-import { type Phrase, phraseSchema, step } from './phrase.ts';
+import { askFor, checkAsks, readAnswer } from './ask.ts';
+import { settle } from './deps.ts';
+import { begin, cancel, crashed, ended, type Job, jobSchema, progressOf } from './job.ts';
+import { createJobFunction } from './job-function.ts';
+import { step } from './phrase.ts';
+import type { Progress } from './progress.ts';
+import { type Phrase, phraseSchema } from './schema.ts';
 
 const configSchema = z.strictObject({
   ...commonConfig,
@@ -40,11 +45,10 @@ export const jobsimType: DistributorType<JobsimConfig> = {
 const DAY_MS = 24 * 60 * 60_000;
 /** For longer than anybody asks about an execution that has ended. */
 const KEEP_MS = 8 * DAY_MS;
-const CALL_TIMEOUT_MS = 30_000;
-const MAX_ANSWER_BYTES = 64 * 1024;
 
 function createJobsim({ pool, doPollback }: JobsimConfig, services: Services): Distributor {
-  const { clock, http } = services;
+  const { clock } = services;
+  const callJob = createJobFunction(services.http);
   const jobs = typedDocuments(services.documents, jobSchema);
   const tokenOf = (executionId: ExecutionId) => `${pool}/${executionId}`;
 
@@ -57,37 +61,32 @@ function createJobsim({ pool, doPollback }: JobsimConfig, services: Services): D
     return Math.max(clock.now(), job?.state === 'running' ? job.wakeAt : 0) + KEEP_MS;
   }
 
-  /** Calls the `job` function. Returns why it was refused, if it was. */
-  async function call(url: string, bearer: string, body: object): Promise<string | undefined> {
-    const response = await http.request({
-      url,
-      method: 'POST',
-      headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-      allowedHosts: [new URL(url).host],
-      timeoutMs: CALL_TIMEOUT_MS,
-      maxBytes: MAX_ANSWER_BYTES,
-    });
-    const { status } = response;
-    if (isTransientHttpStatus(status)) throw new TransientError(`the job function answered ${status}`);
-    return status >= 200 && status <= 299 ? undefined : `the job function answered ${status}`;
-  }
-
   /** One step of a job that is at work, and may go on now. Rejects with transient errors only. */
   async function work(job: Exclude<Job, { state: 'ended' }>, phrase: Phrase, task: TaskDescription): Promise<Job> {
-    const { executionId, executionUrl, executionAuth } = task;
+    const { executionToken } = job;
+    const goingOn = (progress: Progress, wakeAt = 0): Job => ({
+      ...progress,
+      state: 'running',
+      executionToken,
+      wakeAt,
+    });
     try {
       if (job.state === 'starting') {
-        const { executionToken } = job;
-        const refusal = await call(`${executionUrl}:activate`, executionAuth.activationToken, { executionToken });
-        return refusal === undefined ? { ...job, state: 'running', wakeAt: 0 } : crashed(`activation: ${refusal}`);
+        await callJob(task, 'activate', task.executionAuth.activationToken, { executionToken });
+        return { ...job, state: 'running', wakeAt: 0 };
       }
-      const action = step(phrase, job, parseExecutionId(executionId).attempt);
-      if (action.kind === 'wait') return { ...job, ...action.progress, wakeAt: clock.now() + action.delayMs };
-      const refusal = await call(`${executionUrl}:finish`, job.executionToken, action.result);
-      return refusal === undefined
-        ? { state: 'ended', result: { data: action.progress } }
-        : crashed(`finish: ${refusal}`);
+      const { state: _, executionToken: __, wakeAt: ___, ...known } = job;
+      const action = step(phrase, known, parseExecutionId(task.executionId).attempt);
+      const { progress } = action;
+      if (action.kind === 'wait') return goingOn(progress, clock.now() + action.delayMs);
+      if (action.kind === 'finish') {
+        await callJob(task, 'finish', executionToken, action.result);
+        return ended(progress);
+      }
+      const { wanted } = action;
+      const answer = await callJob(task, 'ensureGraphData', executionToken, askFor(task.quest, wanted));
+      const values = readAnswer(answer, wanted);
+      return values === 'halt' ? ended(progress) : goingOn(settle(progress, wanted, values));
     } catch (error) {
       if (isTransient(error)) throw error;
       return crashed(messageOf(error));
@@ -108,7 +107,8 @@ function createJobsim({ pool, doPollback }: JobsimConfig, services: Services): D
         return [];
       }
       const next = await work(job, phrase, task);
-      // A cancel, or the same task delivered twice, may be ahead: then it goes on from there.
+      // A cancel, or the same task delivered twice, may be ahead: then it goes on from there. Each call rests on what is
+      // stored alone, so one that is refused because another has been made since does not count either.
       const unlessChanged = (known: Job | undefined): Job => (known === undefined || known === job ? next : known);
       stored = await jobs.update(executionId, unlessChanged, { from: stored, expireAt: keepUntil(next) });
     }
@@ -141,7 +141,7 @@ function createJobsim({ pool, doPollback }: JobsimConfig, services: Services): D
     infoUrl: () => undefined,
 
     validate(quest) {
-      phraseOf(quest);
+      checkAsks(quest, phraseOf(quest));
       parseWith(z.strictObject({}), quest.distributorParameters, 'distributorParameters');
     },
   };

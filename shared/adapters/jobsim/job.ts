@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { JsonObject } from '../../core/json.ts';
 import { abnormal, taskResultSchema } from '../../core/result.ts';
 import { parseWith } from '../../core/validation.ts';
-import { type Progress, progressSchema } from './phrase.ts';
+import { type Progress, progressSchema } from './progress.ts';
 
 const atWork = { ...progressSchema.shape, executionToken: z.string() };
 
@@ -25,6 +25,11 @@ export function progressOf(previousState: JsonObject | undefined): Progress {
 
 export function begin(previousState: JsonObject | undefined): Job {
   return { ...progressOf(previousState), state: 'starting', executionToken: randomBytes(32).toString('base64url') };
+}
+
+/** The job came to its own end, by finishing its attempt or by waiting: this is what it leaves. */
+export function ended(progress: Progress): Job {
+  return { state: 'ended', result: { data: progress as JsonObject } };
 }
 
 /** The job did not come to its own end; whether it is worth another execution, its retry budget says. */

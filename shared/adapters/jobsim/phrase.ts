@@ -1,47 +1,37 @@
-import { z } from 'zod';
-import { durationSchema, parseDuration } from '../../core/duration.ts';
+import { parseDuration } from '../../core/duration.ts';
 import { type JsonObject, sha256 } from '../../core/json.ts';
 import type { ResultData } from '../../core/result.ts';
-
-/** What a simulated job does. One key per stage names its kind. */
-const stageSchema = z
-  .strictObject({
-    stall: z.strictObject({ delay: durationSchema }).optional(),
-    failure: z.strictObject({ chance: z.number().min(0).max(1) }).optional(),
-  })
-  .refine(stage => Object.keys(stage).length === 1, 'must be exactly one of "stall" and "failure"');
-
-export const phraseSchema = z.strictObject({
-  /** Makes phrases differ that do the same. */
-  name: z.string().optional(),
-  seed: z.int().default(0),
-  stages: z.array(stageSchema),
-  returnStage: z.strictObject({ retval: z.int(), expiration: z.iso.datetime({ offset: true }).optional() }).optional(),
-});
-export type Phrase = z.infer<typeof phraseSchema>;
-
-/** How far a job is: the next stage, and what the stages added up to. It is the job's persistent state. */
-export const progressSchema = z.strictObject({ stage: z.int().min(0), sum: z.int() });
-export type Progress = z.infer<typeof progressSchema>;
+import { addExactly, type Wanted, wantedOf } from './deps.ts';
+import type { Progress } from './progress.ts';
+import type { Phrase } from './schema.ts';
 
 export type Action =
   | { kind: 'wait'; delayMs: number; progress: Progress }
+  /** `settle` tells how it goes on when all of them are over; until then the progress stays. */
+  | { kind: 'ask'; wanted: Wanted[]; progress: Progress }
   | { kind: 'finish'; result: ResultData; progress: Progress };
 
+const FAILURE: ResultData = { data: { success: false } };
+
 /** What a job does next. Always the same for the same arguments, so that a restarted job does not do otherwise. */
-export function step(phrase: Phrase, { stage, sum }: Progress, attempt: number): Action {
+export function step(phrase: Phrase, progress: Progress, attempt: number): Action {
+  const { stage, sum, failed } = progress;
+  const { seed = 0 } = phrase;
+  if (failed) return { kind: 'finish', result: FAILURE, progress };
   for (let at = stage; ; at++) {
+    const reached = at === stage ? progress : { stage: at, sum };
     const current = phrase.stages[at];
-    if (current === undefined) return { kind: 'finish', result: goodEnd(phrase, sum), progress: { stage: at, sum } };
-    if (current.failure && fractionOf(phrase.seed, attempt, at) < current.failure.chance)
-      return { kind: 'finish', result: { data: { success: false } }, progress: { stage: at, sum } };
+    if (current === undefined) return { kind: 'finish', result: goodEnd(phrase, sum), progress: reached };
+    if (current.failure && fractionOf(seed, attempt, at) < current.failure.chance)
+      return { kind: 'finish', result: FAILURE, progress: reached };
     if (current.stall)
       return { kind: 'wait', delayMs: parseDuration(current.stall.delay), progress: { stage: at + 1, sum } };
+    if (current.deps) return { kind: 'ask', wanted: wantedOf(current.deps, seed, reached), progress: reached };
   }
 }
 
 function goodEnd({ returnStage }: Phrase, sum: number): ResultData {
-  const data: JsonObject = { success: true, value: String(sum + (returnStage?.retval ?? 0)) };
+  const data: JsonObject = { success: true, value: String(addExactly(sum, returnStage?.retval ?? 0)) };
   const expiration = returnStage?.expiration;
   return expiration === undefined ? { data } : { data, expiration };
 }

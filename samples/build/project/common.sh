@@ -1,0 +1,4 @@
+# Runs a command for each line.
+each_line() {
+  while IFS= read -r line; do "$@" "$line"; done
+}

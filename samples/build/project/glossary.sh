@@ -1,0 +1,1 @@
+words | LC_ALL=C sort -u | frame
