@@ -11,10 +11,11 @@ import { memory } from './memory.ts';
 import { stack } from './stack.ts';
 import { start } from './start.ts';
 import { sweep } from './sweep.ts';
+import { walk } from './walk.ts';
 import { wire } from './wire.ts';
 
 /** On SQLite. */
-const EMBEDDED = { budget, 'edge-cost': edgeCost, engine, stack, graph, sweep, memory };
+const EMBEDDED = { budget, 'edge-cost': edgeCost, engine, stack, graph, walk, sweep, memory };
 /** On Google's emulators. */
 const GOOGLE = { start, 'deployed-memory': deployedMemory, wire, cost };
 const BENCHES: Readonly<Record<string, Bench>> = { ...EMBEDDED, ...GOOGLE };

@@ -25,6 +25,6 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   return { port: PORT, dataDir: resolve(DATA_DIR), distributorsFile: resolve(DISTRIBUTORS), logLevel: LOG_LEVEL };
 }
 
-export function databaseFile({ dataDir }: Settings): string {
+export function databaseFile({ dataDir }: Pick<Settings, 'dataDir'>): string {
   return join(dataDir, 'distributor.sqlite');
 }
