@@ -8,12 +8,15 @@ const SHORTEST_WORD = 8;
  */
 export function strike(text: string, secrets: readonly string[]): string {
   const words = secrets.flatMap(secret => [secret, ...secret.split(' ').filter(word => word.length >= SHORTEST_WORD)]);
+  // To make the expressions took a third of the time of an execution, and most answers escape nothing.
+  const patternOf = /[\\%]/.test(text) ? anyWritingOf : (word: string) => word;
   return words
     .filter(word => word !== '')
-    .reduce(
-      (struck, word) => struck.replaceAll(new RegExp(Array.from(word, writingsOf).join(''), 'g'), '[secret]'),
-      text,
-    );
+    .reduce((struck, word) => struck.replaceAll(patternOf(word), '[secret]'), text);
+}
+
+function anyWritingOf(word: string): RegExp {
+  return new RegExp(Array.from(word, writingsOf).join(''), 'g');
 }
 
 function writingsOf(character: string): string {
