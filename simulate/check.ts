@@ -1,19 +1,30 @@
 import { isAttemptOver, idOfAttempt } from '../shared/core/attempt.ts';
 import { type Claim, type Execution, idOfExecution } from '../shared/core/execution.ts';
-import type { AttemptId, ExecutionId, QuestId } from '../shared/core/ids.ts';
+import { type AttemptId, attemptId, type ExecutionId, type QuestId } from '../shared/core/ids.ts';
+import type { JsonObject } from '../shared/core/json.ts';
 import type { LogFields } from '../shared/core/ports.ts';
 import type { FunctionName } from '../functions/wiring.ts';
 import { SWEEP_EVERY_MS } from './deliveries.ts';
 import { LOSING } from './faults.ts';
+import { openEdgesOf } from './invariants/edges.ts';
 import type { Job, Operation } from './executor.ts';
+import type { Wanted } from './graph.ts';
 import type { Answer, Request } from './http-call.ts';
 import { DOCUMENT_INVARIANTS } from './invariants/documents.ts';
 import { EVENT_INVARIANTS } from './invariants/events.ts';
+import { ASKING_INVARIANTS } from './invariants/asking.ts';
+import { createGraphFacts } from './invariants/graph-facts.ts';
+import { GRAPH_INVARIANTS } from './invariants/graph.ts';
 import type { AnyInvariant, Events, Facts, JobAnswer } from './invariants/invariant.ts';
 import { type Change, short } from './store.ts';
 import type { World } from './world.ts';
 
-export const INVARIANTS: readonly AnyInvariant[] = [...DOCUMENT_INVARIANTS, ...EVENT_INVARIANTS];
+export const INVARIANTS: readonly AnyInvariant[] = [
+  ...DOCUMENT_INVARIANTS,
+  ...GRAPH_INVARIANTS,
+  ...EVENT_INVARIANTS,
+  ...ASKING_INVARIANTS,
+];
 
 export interface Violation {
   invariant: string;
@@ -25,12 +36,15 @@ export interface Violation {
 export interface Check {
   committed(changes: readonly Change[]): void;
   executorCalled(operation: Operation, id: ExecutionId, times: number): void;
-  handedOver(id: ExecutionId, before: string | undefined, bytes: string): void;
+  handedOver(id: ExecutionId, before: string | undefined, bytes: string, state?: JsonObject): void;
   jobStarted(job: Job): void;
   /** Before the call, whose answer may be lost. */
   jobOffers(id: ExecutionId, body: object): void;
+  jobAsks(id: ExecutionId, body: object, wanted: Wanted): void;
   jobAnswered(answer: JobAnswer): void;
   ensured(quest: QuestId, attempts: readonly number[], answer: Answer): void;
+  /** Before the call, as above. */
+  cancels(id: AttemptId): void;
   cancelled(id: AttemptId): void;
   /** `told`: the tokens that `run` gave to the instance while it was at this. */
   answered(name: FunctionName, request: Request, answer: Answer, told: readonly string[]): void;
@@ -58,7 +72,9 @@ export function createCheck(world: World): Check {
   const secrets = new Set<string>();
   const tokens = new Set<string>();
   const kept = new Map<string, Set<string>>();
+  const graph = createGraphFacts(world);
   let violation: Violation | undefined;
+  let isCalm = false;
 
   const facts: Facts = {
     get: (kind, id) => world.database.get(kind, id),
@@ -72,6 +88,7 @@ export function createCheck(world: World): Check {
     kept: id => kept.get(id) ?? new Set(),
     recorded: () => tokens,
     secrets: () => [...secrets],
+    ...graph.facts,
   };
   const byEvent = Map.groupBy(INVARIANTS, one => one.on);
 
@@ -94,14 +111,25 @@ export function createCheck(world: World): Check {
   }
 
   const broken = () => world.database.all('execution').filter(one => facts.isBroken(idOfExecution(one)));
-  /** An attempt that cannot go on, since its current execution is broken or the one that it waits for is. */
-  const isExcluded = (quest: string, attempt: number) =>
-    broken().some(one => {
+  /** An attempt that cannot go on, since its current execution is broken, or one that it waits for or has its state from. */
+  function isStuck(quest: string, attempt: number): boolean {
+    return broken().some(one => {
       if (one.quest !== quest || one.attempt !== attempt) return false;
       const owner = world.database.get('attempt', idOfAttempt(one));
       const awaited = owner?.state === 'SCHEDULING' ? owner.after : undefined;
-      return owner === undefined || owner.executions === one.execution || awaited === one.execution;
+      return owner === undefined || [owner.executions, awaited, owner.stateFrom].includes(one.execution);
     });
+  }
+
+  /** Nor can one that waits for too many of these. There are no cycles among them: an invariant sees to that. */
+  function isExcluded(quest: string, attempt: number): boolean {
+    if (!isPoisoned()) return false;
+    if (isStuck(quest, attempt)) return true;
+    const owner = world.database.get('attempt', attemptId(quest as QuestId, attempt));
+    const open = owner === undefined ? [] : openEdgesOf(owner, facts);
+    const free = open.filter(({ dependency }) => !isExcludedId(dependency));
+    return owner?.state === 'WAITING' && open.length - free.length > (owner.wait?.spare ?? 0);
+  }
 
   function live(): string[] {
     const attempts = world.database
@@ -150,32 +178,36 @@ export function createCheck(world: World): Check {
           noteTokens(change.after);
           noteKept(change.after);
         }
+        if (change.kind === 'attempt') graph.written(change);
       }
       for (const change of changes) on('written', change, `${change.kind} ${short(change.id)}`);
     },
     executorCalled: (operation, id, times) => on('called', { operation, id, times }, short(id)),
-    handedOver: (id, before, bytes) => on('handed over', { id, before, bytes }, short(id)),
+    handedOver: (id, before, bytes, state) =>
+      on('handed over', { id, before, bytes, ...(state && { state }) }, short(id)),
     jobStarted({ task, attributes }) {
       secrets.add(task.executionAuth.activationToken);
       secrets.add(attributes.auth_token);
     },
     jobOffers: (id, body) => addTo(offered, id, JSON.stringify(body)),
-    jobAnswered(answer) {
-      const { operation, id, body, status } = answer;
-      if (status === 200) {
-        const [accepted, value] =
-          operation === 'activate'
-            ? [activations, (body as { executionToken: string }).executionToken]
-            : [finishes, JSON.stringify(body)];
-        addTo(accepted, id, value);
+    jobAsks: graph.asked,
+    jobAnswered(answered) {
+      const { operation, id, body, answer } = answered;
+      if (operation === 'activate') {
+        const { executionToken } = body as { executionToken: string };
+        if (answer.status === 200) addTo(activations, id, executionToken);
+        secrets.add(executionToken);
       }
-      if (operation === 'activate') secrets.add((body as { executionToken: string }).executionToken);
-      on('job answered', answer, `${operation} ${short(id)}`);
+      if (operation === 'finish' && answer.status === 200) addTo(finishes, id, JSON.stringify(body));
+      if (operation === 'ensureGraphData') graph.answered(answered);
+      on('job answered', answered, `${operation} ${short(id)}`);
     },
     ensured: (quest, attempts, answer) => on('ensured', { quest, attempts, answer }, short(quest)),
+    cancels: graph.cancels,
     cancelled: id => on('cancelled', { id }, short(id)),
     answered(name, request, answer, told) {
-      on('answered', { request, answer }, name);
+      const nothingWrong = isCalm || world.faults.injected.size === 0;
+      on('answered', { request, answer, isCalm: nothingWrong }, name);
       const { id } = (request.body ?? {}) as { id?: string };
       if (name !== 'tasks' || id === undefined || answer.status !== 200) return;
       const { outcome } = answer.body as { outcome: string };
@@ -185,6 +217,7 @@ export function createCheck(world: World): Check {
     logged: (severity, message, fields) =>
       on('logged', { severity, message, text: `${message} ${JSON.stringify(fields ?? {})}` }, severity),
     nothingIsOverdue() {
+      isCalm = true;
       const before = world.scheduler.now() - SWEEP_EVERY_MS - DISPATCH_MS;
       const overdue = world.database.due(before);
       on('calm', { overdue: overdue.map(short) }, 'overdue');

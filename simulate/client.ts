@@ -1,5 +1,6 @@
 import { attemptId, type QuestId } from '../shared/core/ids.ts';
 import { normalizeQuest, RETRY_CLASSES } from '../shared/core/quest.ts';
+import { untilTogether } from './graph.ts';
 import { type End, ENDS, type JobParameters } from './plan.ts';
 import { type Stream, stream } from './random.ts';
 import { short } from './store.ts';
@@ -12,6 +13,7 @@ const GIVE_UP_AFTER = 3;
 export async function liveClient(world: World, number: number, desc: object): Promise<void> {
   const { scheduler, faults, check } = world;
   const chance = stream(world.seed, `client ${number}`);
+  const { asks, together = false } = (desc as { parameters: JobParameters }).parameters;
   // Decided beforehand, so that it does not depend on how often something had to be repeated.
   const [arrivesAfter, patienceMs] = [chance.between(0, ARRIVALS_MS), chance.between(0, 2 * ARRIVALS_MS)];
   const [wantsTwo, waits, submitsAgain] = [chance.chance(0.1), chance.chance(0.2), chance.chance(0.2)];
@@ -32,23 +34,36 @@ export async function liveClient(world: World, number: number, desc: object): Pr
     }
   }
 
-  await wait(arrivesAfter);
+  // The nearer they are to each other, the more of them meet.
+  const hurry = together ? 3 : 1;
+  await wait(Math.round(arrivesAfter / hurry));
   if (!(await submit([1]))) return;
   if (wantsTwo) await submit([1, 2]);
   if (waits) {
     void world.serve('api', { method: 'GET', path: `/v1/quests/${quest}/attempts/1:wait?timeout=120s` });
   }
-  if (faults.happens('client cancels', about)) {
-    await wait(patienceMs);
-    await cancel(world, quest, wait);
+  // Of what needs nothing there is nothing else to cancel.
+  const cascade = asks !== undefined && faults.happens('client cancels all', about);
+  if (cascade || faults.happens('client cancels', about)) {
+    await wait(Math.round(patienceMs / hurry));
+    if (together) await wait(untilTogether(scheduler.now()));
+    await cancel(world, quest, { cascade, wait });
   }
   if (submitsAgain) await submit([1]);
 }
 
-async function cancel(world: World, quest: QuestId, wait: (milliseconds: number) => Promise<void>): Promise<void> {
+interface Cancelling {
+  /** Together with what only this waits for. */
+  cascade: boolean;
+  wait(milliseconds: number): Promise<void>;
+}
+
+async function cancel(world: World, quest: QuestId, { cascade, wait }: Cancelling): Promise<void> {
+  world.check.cancels(attemptId(quest, 1));
   for (let tries = 0; tries < GIVE_UP_AFTER; tries++) {
     const path = `/v1/quests/${quest}/attempts/1:cancel`;
-    const answer = await world.serve('api', { method: 'POST', path, body: { reason: 'unwanted' } });
+    const body = { reason: 'unwanted', ...(cascade && { cascade }) };
+    const answer = await world.serve('api', { method: 'POST', path, body });
     if (answer?.status === 200) return world.check.cancelled(attemptId(quest, 1));
     await wait(5000);
   }

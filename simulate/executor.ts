@@ -153,7 +153,7 @@ export function createExecutor(world: World): Executor {
     const bytes = sha256(
       canonicalJson({ ...task, prepareTopic: task.prepareTopic() } as unknown as JsonObject),
     ).toString('base64url');
-    world.check.handedOver(executionId, handedOver.get(executionId), bytes);
+    world.check.handedOver(executionId, handedOver.get(executionId), bytes, task.previousState);
     handedOver.set(executionId, bytes);
 
     const about = `run ${short(executionId)}`;

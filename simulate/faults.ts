@@ -42,8 +42,15 @@ const MISFORTUNES = {
   'clock is wrong': 0.5,
   deploy: 0.6,
   'document broken': 0.3,
+  // Where attempts need others.
+  'asks twice at once': 0.3,
+  'dies asking': 0.1,
+  'client cancels all': 0.4,
 } as const;
 export type Misfortune = keyof typeof MISFORTUNES;
+
+/** Their weather has a stream of its own: whatever else happens in a world has not changed since they came. */
+const OF_GRAPHS: readonly FaultKind[] = ['asks twice at once', 'dies asking', 'client cancels all'];
 
 const CALL_RATES: Record<CallFault, number> = {
   fails: 0.05,
@@ -80,7 +87,10 @@ export interface Faults {
 export function createFaults(seed: number, without: ReadonlySet<string> = new Set()): Faults {
   const weather = stream(seed, 'weather');
   const intensity = weather.pick([0, 0.3, 1, 1, 2]);
-  const there = new Map(FAULT_KINDS.map(kind => [kind, weather.chance(0.5) ? intensity : 0]));
+  const ofGraphs = stream(seed, 'weather of graphs');
+  const there = new Map(
+    FAULT_KINDS.map(kind => [kind, (OF_GRAPHS.includes(kind) ? ofGraphs : weather).chance(0.5) ? intensity : 0]),
+  );
   // Where no answer is ever lost, more can be asked of the system.
   if (weather.chance(0.25)) for (const kind of LOSING) there.set(kind, 0);
   // That an executor knows a job after 30 s is measured by our clocks.

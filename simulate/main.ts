@@ -6,6 +6,7 @@ import { shrink } from './shrink.ts';
 import { type Less, type Report, simulateSeed } from './world.ts';
 
 const USAGE = `Usage: npm run simulate -- [--seeds N | --minutes M] [--seed S] [--without FAULTS] [--quests NUMBERS]
+                        [--plain]
 
 Simulates worlds in which everything goes wrong, in virtual time, and checks all invariants at every step.
 
@@ -13,7 +14,8 @@ Simulates worlds in which everything goes wrong, in virtual time, and checks all
   --minutes M    worlds for so long instead; Ctrl-C ends it early, with what there is
   --seed S       alone: this one world, with its trace
   --without F    faults to be left out of it, by the names that a failure prints, separated by ";"
-  --quests 0,2   only these of its quests`;
+  --quests 0,2   only these of its quests are submitted by clients
+  --plain        no quest needs others`;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -23,6 +25,7 @@ async function main(): Promise<void> {
       seed: { type: 'string' },
       without: { type: 'string' },
       quests: { type: 'string' },
+      plain: { type: 'boolean', default: false },
       help: { type: 'boolean' },
     },
   });
@@ -32,7 +35,8 @@ async function main(): Promise<void> {
   const minutes = wholeNumber(values.minutes, 'minutes');
   if (seed !== undefined && seeds === undefined && minutes === undefined) {
     const quests = values.quests?.split(',').map(text => wholeNumber(text, 'quests')!);
-    return replay(seed, { without: new Set(values.without?.split(';')), ...(quests && { quests }) });
+    const { plain } = values;
+    return replay(seed, { without: new Set(values.without?.split(';')), plain, ...(quests && { quests }) });
   }
   const interrupted = new AbortController();
   process.once('SIGINT', () => interrupted.abort());

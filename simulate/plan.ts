@@ -16,6 +16,24 @@ export interface Plan {
   pollAfterMs: number | undefined;
   /** Whether its adapter has work of its own to do. */
   usesTasks: boolean;
+  /** What it asks for, one after the other, before it works. */
+  asks: readonly Ask[];
+  asksAfterMs: number;
+  /** Whether it then waits for the moment at which others ask, too. */
+  asksTogether: boolean;
+  /** Whether it ends as it does before it has asked for anything. */
+  endsFirst: boolean;
+}
+
+/** Other attempts, by the numbers of the world's quests. */
+export interface Ask {
+  /** These it describes. */
+  quests: readonly number[];
+  /** Of these it knows the ids alone. */
+  raw: readonly number[];
+  /** Which attempts of each quest. */
+  attempts: readonly number[];
+  require?: 'all' | 'any' | { atLeast: number };
 }
 
 /** What a job's parameters say of it. */
@@ -25,15 +43,22 @@ export interface JobParameters {
   pendingMs: number;
   runMs: number;
   notifies: boolean;
+  asks?: Ask[];
+  /** Whether it asks at the same moment as others do. */
+  together?: boolean;
 }
+
+/** What an execution leaves for the next one when it halts to wait: where to go on asking. */
+export type AskingState = { by: ExecutionId; ask: number };
 
 export const ENDS = ['data', 'failed', 'crashed', 'preempted', 'malformed', 'never'] as const;
 export type End = (typeof ENDS)[number];
 
 export function planOf(seed: number, id: ExecutionId, { parameters, meta }: QuestDesc): Plan {
-  const { ends, pendingMs, runMs, notifies } = parameters as unknown as JobParameters;
+  const { ends, pendingMs, runMs, notifies, asks = [], together = false } = parameters as unknown as JobParameters;
   const { execution } = parseExecutionId(id);
   const chance = stream(seed, `plan ${id}`);
+  const asking = stream(seed, `asks ${id}`);
   return {
     interactive: meta.mode === 'interactive',
     pendingMs,
@@ -43,7 +68,16 @@ export function planOf(seed: number, id: ExecutionId, { parameters, meta }: Ques
     saysStatus: chance.chance(0.5),
     pollAfterMs: notifies && chance.chance(0.5) ? undefined : chance.between(5, 120) * 1000,
     usesTasks: chance.chance(0.3),
+    asks,
+    asksTogether: together,
+    asksAfterMs: asking.pick([0, 0, 1000, 30_000]),
+    endsFirst: asking.chance(0.25),
   };
+}
+
+/** Its persistent state; the next execution begins with this ask once more. */
+export function stateOf(by: ExecutionId, ask: number): AskingState {
+  return { by, ask };
 }
 
 /** The data that only this execution can give. */

@@ -19,7 +19,7 @@ export async function shrink(seed: number, report: Report): Promise<Less> {
     return violation?.invariant === wanted ? [...injected.keys()] : undefined;
   }
 
-  let quests = scenarioOf(seed, noFaults()).quests.map((_, number) => number);
+  let quests = scenarioOf(seed, noFaults()).clients;
   for (let n = quests.length - 1; n >= 0 && quests.length > 1; n--) {
     const fewer = { ...best, quests: quests.filter(one => one !== n) };
     const left = await breaks(fewer);

@@ -7,6 +7,8 @@ import { createExecutor, type Executor } from './executor.ts';
 import { createFaults, type FaultKind, type Faults } from './faults.ts';
 import { createFleet, type Fleet } from './fleet.ts';
 import { liveClient, randomQuest } from './client.ts';
+import { type Cast, withGraph } from './graph.ts';
+import type { JobParameters } from './plan.ts';
 import { stream } from './random.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
 import { createDatabase, type Database } from './store.ts';
@@ -22,6 +24,8 @@ export interface World {
   readonly deliveries: Deliveries;
   readonly executor: Executor;
   readonly check: Check;
+  /** By their numbers. */
+  readonly quests: readonly object[];
   /** Has one of the instances serve a request; undefined when none does, or it dies. */
   serve: Fleet['serve'];
   logged(instance: string, severity: 'info' | 'warn' | 'error', message: string, fields?: LogFields): void;
@@ -31,6 +35,8 @@ export interface World {
 export interface Scenario {
   seed: number;
   quests: readonly object[];
+  /** The numbers of those that clients submit; all of them unless given. The others are there to be asked for by jobs. */
+  clients?: readonly number[];
   faults: Faults;
   /** How long things may go wrong; 0: what goes wrong, and when, is up to `faults` alone. */
   stormMs: number;
@@ -56,37 +62,43 @@ const NAME_WINDOW_MS = 10 * 60_000;
 const MAX_STEPS = 200_000;
 const HOUR_MS = 60 * 60_000;
 
-export function scenarioOf(seed: number, faults: Faults, keepTrace = false): Scenario {
-  const chance = stream(seed, 'scenario');
-  // About five executions, with the retries.
-  const quests = Array.from({ length: chance.between(2, 5) }, (_, number) => randomQuest(seed, number));
-  return { seed, quests, faults, stormMs: chance.between(5, 40) * 60_000, keepTrace };
-}
-
 /** What is left out of the world of a seed. */
 export interface Less {
   /** Faults by their names. */
   without: ReadonlySet<string>;
-  /** The numbers of the quests that remain; all of them unless given. */
+  /** The numbers of the quests that clients still submit; all of them unless given. */
   quests?: readonly number[];
+  /** No quest needs others. */
+  plain?: boolean;
+}
+
+export const NOTHING_LESS: Less = { without: new Set() };
+
+export function scenarioOf(
+  seed: number,
+  faults: Faults,
+  { quests: kept, plain = false }: Omit<Less, 'without'> = {},
+): Scenario & Cast {
+  const chance = stream(seed, 'scenario');
+  // About five executions, with the retries.
+  const quests = Array.from({ length: chance.between(2, 5) }, (_, number) => randomQuest(seed, number));
+  const stormMs = chance.between(5, 40) * 60_000;
+  const cast = plain ? { quests, clients: [...quests.keys()] } : withGraph(seed, quests);
+  return { seed, ...cast, ...(kept && { clients: kept }), faults, stormMs };
 }
 
 /** The world of a seed, or what remains of it. */
-export function simulateSeed(
-  seed: number,
-  { without, quests }: Less = { without: new Set() },
-  keepTrace = false,
-): Promise<Report> {
-  const scenario = scenarioOf(seed, createFaults(seed, without), keepTrace);
-  return simulate(quests === undefined ? scenario : { ...scenario, quests: quests.map(n => scenario.quests[n]!) });
+export function simulateSeed(seed: number, less: Less = NOTHING_LESS, keepTrace = false): Promise<Report> {
+  return simulate({ ...scenarioOf(seed, createFaults(seed, less.without), less), keepTrace });
 }
 
 /** Lives through one world: a storm, then calm, in which everything has to come to rest. */
-export async function simulate({ seed, quests, faults, stormMs, keepTrace = false }: Scenario): Promise<Report> {
+export async function simulate(scenario: Scenario): Promise<Report> {
+  const { seed, quests, clients = [...quests.keys()], faults, stormMs, keepTrace = false } = scenario;
   const scheduler = createScheduler(START);
   const trace = createTrace(START, keepTrace);
   const chance = stream(seed, 'world');
-  const world = { seed, scheduler, faults, trace } as { -readonly [K in keyof World]: World[K] };
+  const world = { seed, quests, scheduler, faults, trace } as { -readonly [K in keyof World]: World[K] };
   world.check = createCheck(world);
   world.database = createDatabase(changes => world.check.committed(changes));
   world.deliveries = createDeliveries(world);
@@ -100,12 +112,12 @@ export async function simulate({ seed, quests, faults, stormMs, keepTrace = fals
   const fleet = createFleet(world, deployments.current);
   world.serve = fleet.serve;
   world.worstSkewMs = fleet.worstSkewMs;
-  let clients = quests.length;
-  const live = async (desc: object, number: number) => {
-    await liveClient(world, number, desc);
-    clients--;
+  let busyClients = clients.length;
+  const live = async (number: number) => {
+    await liveClient(world, number, quests[number]!);
+    busyClients--;
   };
-  quests.forEach((desc, number) => void live(desc, number));
+  for (const number of clients) void live(number);
   world.deliveries.startSweeping();
   if (stormMs > 0) deployments.schedule(stormMs, fleet.rollOut);
   if (faults.happens('document broken', 'world')) {
@@ -127,7 +139,7 @@ export async function simulate({ seed, quests, faults, stormMs, keepTrace = fals
   for (let last = calmFrom; !isBad(); last += SWEEP_EVERY_MS) {
     await scheduler.run(last + SWEEP_EVERY_MS, isBad);
     if (stormMs > 0 && scheduler.now() > calmFrom + NAME_WINDOW_MS + 5 * SWEEP_EVERY_MS) check.nothingIsOverdue();
-    if (clients === 0 && check.isAtRest()) break;
+    if (busyClients === 0 && check.isAtRest()) break;
     if (last > bound) check.doesNotSettle();
   }
   if (scheduler.steps() > MAX_STEPS) check.doesNotSettle();
@@ -158,23 +170,27 @@ async function sweepTwice(world: World): Promise<void> {
   world.check.sweptAtRest(world.database.commits() - commits);
 }
 
-/** The longest that all executions of a quest may take, one after the other, with every call, poll and retry at its latest. */
+/**
+ * The longest that all executions of all quests may take, with every call, poll and retry at its latest: those of a quest one
+ * after the other, and quests that need each other, too.
+ */
 function settlingMs(quests: readonly object[]): number {
   const seconds = (text: string) => Number(text.slice(0, -1)) * 1000;
-  return Math.max(
-    ...quests.map(quest => {
-      const { retry, timeouts } = (quest as { meta: QuestMeta }).meta;
-      const executions = 1 + Object.values(retry).reduce((sum, budget) => sum + budget, 0);
-      return (
-        executions * (seconds(timeouts.start) + (seconds(timeouts.run) || HOUR_MS) + seconds(timeouts.stop) + HOUR_MS)
-      );
-    }),
-  );
+  const times = (quests as readonly TimedQuest[]).map(({ parameters: { asks = [] }, meta: { retry, timeouts } }) => {
+    // Whenever it has waited, its budgets are full again. Asked twice at once, it may wait for either.
+    const waits = asks.length === 0 ? 0 : 2 * asks.length;
+    const executions = (1 + waits) * (1 + Object.values(retry).reduce((sum, budget) => sum + budget, 0));
+    return (
+      executions * (seconds(timeouts.start) + (seconds(timeouts.run) || HOUR_MS) + seconds(timeouts.stop) + HOUR_MS)
+    );
+  });
+  const needEachOther = (quests as readonly TimedQuest[]).some(({ parameters }) => parameters.asks !== undefined);
+  return needEachOther ? times.reduce((sum, time) => sum + time, 0) : Math.max(...times);
 }
 
-interface QuestMeta {
-  retry: Record<string, number>;
-  timeouts: { start: string; run: string; stop: string };
+interface TimedQuest {
+  parameters: Pick<JobParameters, 'asks'>;
+  meta: { retry: Record<string, number>; timeouts: { start: string; run: string; stop: string } };
 }
 
 function breakOne(world: World, fraction: number): void {

@@ -39,8 +39,8 @@ const common = {
   awaited: z.literal(true).optional(),
   /** Of each wait, the dependencies have higher ranks than the dependent; so waits cannot form a cycle. Never falls. */
   rank: z.int().min(0).optional(),
-  /** It is about to be cancelled together with what waited for it, unless somebody asks for it meanwhile. */
-  doomed: z.literal(true).optional(),
+  /** It is about to be cancelled together with what waited for it, unless somebody asks for it: the revision that says so. */
+  doomed: z.int().min(1).optional(),
   /** When the system owes this document something, the time at which that falls due. */
   wakeAt: instantSchema.optional(),
 };

@@ -15,11 +15,17 @@ export async function cascadeAlong(parts: Parts, edge: Edge): Promise<void> {
   const { dependency: id, dependent } = edge;
   try {
     const doomed = await applyEvent(parts, () => loadAttemptOf(parts, id), decideDoom);
-    if (doomed.kind === 'ignored') return;
+    const mark = doomed.docs.attempt.doomed;
+    if (doomed.kind === 'ignored' || mark === undefined) return;
     if (await isNeeded(parts, id)) {
-      await applyEvent(parts, () => loadAttemptOf(parts, id), decideSpare, doomed);
+      await applyEvent(
+        parts,
+        () => loadAttemptOf(parts, id),
+        (docs, context) => decideSpare(docs, mark, context),
+        doomed,
+      );
     } else {
-      await cancelAttempt(parts, id, { reason: `only ${dependent} waited for it`, cascade: true, ifDoomed: true });
+      await cancelAttempt(parts, id, { reason: `only ${dependent} waited for it`, cascade: true, ifDoomed: mark });
     }
   } catch (error) {
     if (isTransient(error)) throw error;

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ATTEMPT_TRANSITIONS, type Attempt, isAttemptOver } from '../../shared/core/attempt.ts';
+import { ATTEMPT_TRANSITIONS, type Attempt, type EndedAttempt, isAttemptOver } from '../../shared/core/attempt.ts';
 import {
   EXECUTION_TRANSITIONS,
   type Execution,
@@ -17,10 +17,10 @@ import { type Facts, type Invariant, executionsOf } from './invariant.ts';
 
 /** What every write must leave true. */
 
-type Broken = string | undefined | false;
+export type Broken = string | undefined | false;
 
 /** Makes invariants of one kind of document. */
-function onKind<K extends 'attempt' | 'execution'>(kind: K) {
+export function onKind<K extends 'attempt' | 'execution' | 'edge'>(kind: K) {
   type Docs = { before: Documents[K] | undefined; after: Documents[K] };
   return (name: string, sentence: string, broken: (docs: Docs, facts: Facts) => Broken): Invariant<'written'> => ({
     name,
@@ -40,7 +40,8 @@ function leavesTable<S extends string>(table: Readonly<Record<S, readonly S[]>>,
 export const DOCUMENT_INVARIANTS: readonly Invariant<'written'>[] = [
   {
     name: 'revisions rise by one',
-    sentence: 'Every write of an attempt or execution is one revision further than the document that it replaces.',
+    sentence:
+      'Every write of an attempt, execution or edge is one revision further than the document that it replaces.',
     on: 'written',
     broken({ kind, before, after }) {
       if (kind === 'quest') return before !== undefined && 'a quest was written twice';
@@ -78,9 +79,12 @@ export const DOCUMENT_INVARIANTS: readonly Invariant<'written'>[] = [
   ),
   onAttempt(
     'results stand',
-    'A terminal attempt is never written again.',
+    'The state, result and time of the end of a terminal attempt never change.',
     ({ before, after }) =>
-      before !== undefined && isAttemptOver(before) && `${before.state} was written as ${after.state}`,
+      before !== undefined &&
+      isAttemptOver(before) &&
+      !(isAttemptOver(after) && isDeepStrictEqual(outcomeOf(before), outcomeOf(after))) &&
+      `${before.state} was written as ${after.state}`,
   ),
   onExecution(
     'late outcomes stand',
@@ -167,11 +171,14 @@ export const DOCUMENT_INVARIANTS: readonly Invariant<'written'>[] = [
   ),
   onAttempt(
     'failures are counted once',
-    'A retry counter is the number of executions that ended with this class and were retried.',
+    'A retry counter is the number of executions that ended with this class and were retried, since the last success.',
     ({ before, after }, facts) => {
       if (after.state !== 'SCHEDULING' || before?.state !== 'EXECUTING') return undefined;
+      const all = executionsOf(facts, after);
+      const success = Math.max(0, ...all.filter(({ state }) => state === 'FINISHED').map(one => one.execution));
+      const since = all.filter(({ execution }) => execution > success);
       for (const name of RETRY_CLASSES) {
-        const ends = executionsOf(facts, after).filter(one => classOf(one) === name).length;
+        const ends = since.filter(one => classOf(one) === name).length;
         if ((after.retries[name] ?? 0) !== ends) return `${after.retries[name] ?? 0} of ${name}, ${ends} ended so`;
       }
       return undefined;
@@ -305,6 +312,10 @@ const PHASES = { SCHEDULING: 'start', RUNNING: 'run', STOPPING: 'stop' } as cons
 function endOf(execution: Exclude<Execution, { state: keyof typeof PHASES }>): unknown {
   const { state, result, endedAt, reported, halt } = execution;
   return { state, result, endedAt, reported, halt };
+}
+
+function outcomeOf({ state, result, endedAt }: EndedAttempt): unknown {
+  return { state, result, endedAt };
 }
 
 function keyOf({ quest, attempt, execution, mode, distributor, auth, stateFrom, createdAt }: Execution): unknown {

@@ -43,7 +43,8 @@ export const EVENT_INVARIANTS: readonly AnyInvariant[] = [
     name: 'forged tokens are refused',
     sentence: 'A call with a token that is not that of the execution is answered with 401.',
     on: 'job answered',
-    broken: ({ id, forged, status }, facts) => forged && status !== 401 && !facts.isBroken(id) && `${status}`,
+    broken: ({ id, right, answer }, facts) =>
+      right === 'is forged' && answer.status !== 401 && !facts.isBroken(id) && `${answer.status}`,
   }),
   invariant({
     name: 'forged notifications are dropped',
@@ -58,11 +59,12 @@ export const EVENT_INVARIANTS: readonly AnyInvariant[] = [
     name: 'what a job was told is stored',
     sentence: 'A job is answered with success only once what it asked for is committed.',
     on: 'job answered',
-    broken({ operation, id, body, status }, facts) {
+    broken({ operation, id, body, answer }, facts) {
       const execution = facts.get('execution', id);
-      if (status !== 200 || facts.isBroken(id)) return undefined;
+      if (answer.status !== 200 || facts.isBroken(id)) return undefined;
       if (execution === undefined || execution.state === 'SCHEDULING') return 'it is still SCHEDULING';
       if (operation === 'finish') return haltOf(execution) === undefined && 'nothing was recorded';
+      if (operation === 'ensureGraphData') return undefined;
       const token = (body as { executionToken: string }).executionToken;
       return execution.state === 'RUNNING' && execution.tokenHash !== hashToken(token) && 'another token is stored';
     },
@@ -130,6 +132,13 @@ export const EVENT_INVARIANTS: readonly AnyInvariant[] = [
       answer.status === 500 && !isAboutBroken(request, facts) && `${request.method} ${request.path}`,
   }),
   invariant({
+    name: 'nobody is put off in calm',
+    sentence: 'As long as nothing goes wrong no caller is told to try again later.',
+    on: 'answered',
+    broken: ({ request, answer, isCalm }) =>
+      isCalm && answer.status === 503 && `${request.method} ${request.path}: ${JSON.stringify(answer.body)}`,
+  }),
+  invariant({
     name: 'no decision finds a bug',
     sentence: 'No decision meets documents that cannot be.',
     on: 'logged',
@@ -179,7 +188,9 @@ export const EVENT_INVARIANTS: readonly AnyInvariant[] = [
     sentence: 'At most one execution of an attempt brings an accepted result.',
     on: 'at rest',
     broken(_, facts) {
-      const done = readable(facts).filter(one => one.state === 'FINISHED' || haltOf(one) !== undefined);
+      const done = readable(facts)
+        .filter(one => one.state === 'FINISHED' || haltOf(one) !== undefined)
+        .filter(one => facts.waitedFor(idOfExecution(one)) === undefined);
       const attempts = done.map(one => attemptId(one.quest, one.attempt));
       return attempts.find((id, i) => attempts.indexOf(id) !== i);
     },

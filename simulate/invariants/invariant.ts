@@ -1,17 +1,28 @@
 import type { Execution } from '../../shared/core/execution.ts';
-import type { AttemptId, ExecutionId, QuestId } from '../../shared/core/ids.ts';
+import type { AttemptId, EdgeId, ExecutionId, QuestId } from '../../shared/core/ids.ts';
+import type { JsonObject } from '../../shared/core/json.ts';
 import type { Kind, Documents } from '../../shared/core/ports.ts';
+import type { Wanted } from '../graph.ts';
 import type { Answer, Request } from '../http-call.ts';
 import type { Job, Operation } from '../executor.ts';
 import type { Change } from '../store.ts';
 
-export interface JobAnswer {
-  operation: 'activate' | 'finish';
+export interface JobCall {
+  operation: 'activate' | 'finish' | 'ensureGraphData';
   id: ExecutionId;
   body: object;
-  status: number;
-  /** Whether the bearer had no right to it. */
-  forged: boolean;
+  /** What its bearer is: nobody's token; or one whose execution has halted to wait, by another call than this. */
+  right: 'holds' | 'is forged' | 'is over';
+}
+
+export interface JobAnswer extends JobCall {
+  answer: Answer;
+}
+
+/** What a job has asked for. */
+export interface AskMade extends Wanted {
+  /** How many of them were over before it did so. */
+  overBefore: number;
 }
 
 /** Everything at which an invariant may be checked. */
@@ -21,7 +32,7 @@ export interface Events {
   /** The engine calls the executor for the n-th time. */
   called: { operation: Operation; id: ExecutionId; times: number };
   /** `run` hands over these bytes, after those. */
-  'handed over': { id: ExecutionId; before: string | undefined; bytes: string };
+  'handed over': { id: ExecutionId; before: string | undefined; bytes: string; state?: JsonObject };
   /** The `job` function answered a job; a body holds its execution token or its result. */
   'job answered': JobAnswer;
   /** A wake-up was acknowledged; these tokens had been told to the instance that served it. */
@@ -30,7 +41,8 @@ export interface Events {
   cancelled: { id: AttemptId };
   /** A notification was acknowledged. */
   acknowledged: { request: Request; outcome: string };
-  answered: { request: Request; answer: Answer };
+  /** `isCalm`: nothing has gone wrong yet, or for some time. */
+  answered: { request: Request; answer: Answer; isCalm: boolean };
   logged: { severity: string; message: string; text: string };
   /** Calm has lasted long enough for the sweep to have come to everything. */
   calm: { overdue: readonly string[] };
@@ -56,6 +68,16 @@ export interface Facts {
   offered(id: ExecutionId): ReadonlySet<string>;
   /** Those that were answered with success. */
   finishes(id: ExecutionId): ReadonlySet<string>;
+  /** What its job has asked for, by the body of the call. */
+  asks(id: ExecutionId): ReadonlyMap<string, AskMade>;
+  /** The body of the call that was answered with shouldHalt. */
+  haltedBy(id: ExecutionId): string | undefined;
+  /** For which of its asks its attempt has waited, if it has. */
+  waitedFor(id: ExecutionId): number | undefined;
+  /** Whether a client has asked for its cancel. */
+  isUnwanted(id: AttemptId): boolean;
+  /** The edges to it that were open when it ended. */
+  openAtEnd(id: AttemptId): readonly EdgeId[];
   /** Notifications that were kept at some time, until the token was recorded. */
   kept(id: string): ReadonlySet<string>;
   /** Tokens that were recorded at some time, of jobs that are wanted or not. */

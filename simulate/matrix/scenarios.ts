@@ -1,39 +1,5 @@
-import type { Misfortune } from '../faults.ts';
-import type { End } from '../plan.ts';
-
-/** A short story, and how each of its attempts must end. */
-export interface Story {
-  name: string;
-  quests: readonly object[];
-  /** Of their attempts, in order: the state, or the status of an abnormal end. */
-  ends: readonly string[];
-  /** What goes wrong in it, besides the one fault. */
-  misfortunes?: readonly Misfortune[];
-}
-
-interface Job {
-  mode?: 'interactive' | 'unattended';
-  distributor?: 'plain' | 'hints' | 'blind';
-  ends?: End[];
-  pendingMs?: number;
-  runMs?: number;
-  notifies?: boolean;
-  retry?: Partial<Record<'failed' | 'crashed' | 'expired' | 'timedOut' | 'preempted', number>>;
-  run?: string;
-}
-
-/** Time-outs are long, so that no single fault makes another end of it. */
-function quest(job: Job): object {
-  const { mode = 'unattended', distributor = 'plain', ends = ['data'], retry = {}, run = '3600s' } = job;
-  const { pendingMs = 1000, runMs = 20_000, notifies = true } = job;
-  return {
-    distributorConfigName: distributor,
-    parameters: { ends, pendingMs, runMs, notifies },
-    meta: { mode, retry, backoff: { initial: '5s' }, timeouts: { start: '3600s', run, stop: '60s' } },
-  };
-}
-
-const INTERACTIVE = { mode: 'interactive' } as const;
+import { GRAPH_STORIES } from './graph-stories.ts';
+import { INTERACTIVE, quest, type Story } from './story.ts';
 
 export const STORIES: readonly Story[] = [
   { name: 'an end that is told', quests: [quest({})], ends: ['FINISHED'] },
@@ -97,9 +63,16 @@ export const STORIES: readonly Story[] = [
   },
   { name: 'a result that is malformed', quests: [quest({ ends: ['malformed'] })], ends: ['RESULT_MALFORMED'] },
   {
+    name: 'an executor that starts another job whenever it is called',
+    quests: [quest({ retry: { expired: 1 } })],
+    ends: ['FINISHED'],
+    misfortunes: ['starts twice'],
+  },
+  {
     name: 'everything twice',
     quests: [quest({}), quest(INTERACTIVE)],
     ends: ['FINISHED', 'FINISHED'],
     misfortunes: ['doubled', 'tells twice', 'sweep doubled'],
   },
+  ...GRAPH_STORIES,
 ];

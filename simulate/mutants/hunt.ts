@@ -1,5 +1,5 @@
 import { onAllCores, startThread } from '../threads.ts';
-import type { Mutant } from './table.ts';
+import type { Mutant } from './mutant.ts';
 import type { Caught, Hunt } from './worker.ts';
 
 export interface Hunted {

@@ -6,7 +6,7 @@ import { MUTANTS, SEEDS } from './table.ts';
 const USAGE = `Usage: npm run mutants -- [--seeds N] [NAME…]
 
 Plants each deliberate bug of simulate/mutants/table.ts, or those whose names hold one of the words, and simulates worlds
-until an invariant is broken. Exits with 1 when one survives.
+(or the fault matrix of a story, where the bug names one) until an invariant is broken. Exits with 1 when one survives.
 
   --seeds N   how many worlds each gets (${SEEDS})`;
 
@@ -28,6 +28,6 @@ if (values.help) {
 }
 
 function tell({ mutant, caught }: Hunted): void {
-  const fate = caught === undefined ? 'SURVIVED' : `seed ${caught.seed}`;
-  console.log(`${fate.padEnd(9)}  ${mutant.name.padEnd(66)}  ${caught?.invariant ?? ''}`);
+  const fate = caught === undefined ? 'SURVIVED' : caught.where;
+  console.log(`${fate.padEnd(14)}  ${mutant.name.padEnd(66)}  ${caught?.invariant ?? ''}`);
 }

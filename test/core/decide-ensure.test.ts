@@ -39,15 +39,15 @@ const CASES: [string, Wanting, Partial<Attempt>, string | Partial<Attempt>][] = 
   ['a client, like one before', CLIENT, { requested: true }, 'exists'],
   ['a client, unlike one before', CLIENT, { awaited: true, rank: 2 }, { requested: true, awaited: true, rank: 2 }],
   ['a client, like nobody known', CLIENT, {}, { requested: true }],
-  ['a client, while it is doomed', CLIENT, { awaited: true, doomed: true }, { requested: true, awaited: true }],
-  ['a client, while it is doomed all the same', CLIENT, { requested: true, doomed: true }, { requested: true }],
+  ['a client, while it is doomed', CLIENT, { awaited: true, doomed: 1 }, { requested: true, awaited: true }],
+  ['a client, while it is doomed all the same', CLIENT, { requested: true, doomed: 1 }, { requested: true }],
   ['another, like one before', ANOTHER, { awaited: true, rank: 3 }, 'exists'],
   ['another, of a lower rank than there was', ANOTHER, { awaited: true, rank: 9 }, 'exists'],
   ['another, unlike one before', ANOTHER, { requested: true, rank: 3 }, { requested: true, awaited: true, rank: 3 }],
-  ['another, while it is doomed', ANOTHER, { awaited: true, rank: 3, doomed: true }, { awaited: true, rank: 3 }],
+  ['another, while it is doomed', ANOTHER, { awaited: true, rank: 3, doomed: 1 }, { awaited: true, rank: 3 }],
   ['another, and it ranks too low', ANOTHER, { awaited: true, rank: 2 }, MUST_BE_ORDERED],
   ['another, and it has no rank', ANOTHER, { requested: true }, MUST_BE_ORDERED],
-  ['another, and it ranks too low and is doomed', ANOTHER, { awaited: true, rank: 2, doomed: true }, MUST_BE_ORDERED],
+  ['another, and it ranks too low and is doomed', ANOTHER, { awaited: true, rank: 2, doomed: 1 }, MUST_BE_ORDERED],
 ];
 
 describe.each(ATTEMPT_STATES)('an attempt that is %s', state => {

@@ -44,13 +44,13 @@ const EVENTS: Record<string, (attempt: Attempt) => Decision<unknown>> = {
   'the last page of cancelling is done': attempt =>
     decidePageDone({ attempt }, { owing: 'cascade', after: undefined, next: undefined, pause: true }, NOW),
   'it is doomed': attempt => decideDoom({ attempt }, NOW),
-  'it is spared': attempt => decideSpare({ attempt }, NOW),
+  'it is spared': attempt => decideSpare({ attempt }, 1, NOW),
   'it is cancelled': attempt => cancelled(attempt, {}),
   'it is cancelled with what it waits for': attempt => cancelled(attempt, { cascade: true }),
-  'it is cancelled because it is doomed': attempt => cancelled(attempt, { cascade: true, ifDoomed: true }),
+  'it is cancelled because it is doomed': attempt => cancelled(attempt, { cascade: true, ifDoomed: 1 }),
 };
 
-function cancelled(attempt: Attempt, wish: { cascade?: boolean; ifDoomed?: boolean }): Decision {
+function cancelled(attempt: Attempt, wish: { cascade?: boolean; ifDoomed?: number }): Decision {
   return decideCancelAttempt({ quest, attempt, execution: executionOf(attempt) }, { reason: 'unwanted', ...wish }, NOW);
 }
 
@@ -63,7 +63,7 @@ function executionOf({ state }: Attempt): Execution | undefined {
 type Fields = Record<string, unknown>;
 const MARKS: Fields[] = [{}, { rank: 2 }, { rank: 5 }].flatMap(rank =>
   [{}, { awaited: true }, { requested: true }, { awaited: true, requested: true }].flatMap(wanted =>
-    [{}, { doomed: true }].map(doomed => ({ ...rank, ...wanted, ...doomed })),
+    [{}, { doomed: 1 }, { doomed: 2 }].map(doomed => ({ ...rank, ...wanted, ...doomed })),
   ),
 );
 const OWED: Fields[] = [{ tell: {} }, { tell: { after: 'b' } }, { cascade: {} }, { tell: {}, cascade: {} }].map(
@@ -111,7 +111,7 @@ const RULES: readonly Rule[] = [
   ],
   [
     'only what a client does not want is doomed',
-    (before, after) => !(before.doomed !== true && after.doomed && after.requested),
+    (before, after) => !(before.doomed === undefined && after.doomed && after.requested),
   ],
   [
     'what is over is not doomed by it',
@@ -130,7 +130,13 @@ const RULES: readonly Rule[] = [
 ];
 
 const resultOf = (attempt: Attempt) => ('result' in attempt ? attempt.result : undefined);
-const contentOf = (attempt: Attempt) => ({ ...attempt, revision: 0, updatedAt: 0 });
+/** Each mark that dooms it is another one. */
+const contentOf = ({ doomed, ...attempt }: Attempt) => ({
+  ...attempt,
+  doomed: doomed !== undefined,
+  revision: 0,
+  updatedAt: 0,
+});
 
 test.each(ATTEMPT_STATES.flatMap(state => Object.keys(EVENTS).map(event => [state, event] as const)))(
   'an attempt is %s, and %s: by the rules, and a second time nothing more comes of it',

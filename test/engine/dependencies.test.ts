@@ -398,13 +398,41 @@ describe('cancelling with cascade', () => {
     // The mark is set; then somebody else asks, after the edges were looked at.
     graph.store.onCommit(async apply => {
       const applied = await apply();
-      expect(await graph.attemptOf('b')).toMatchObject({ doomed: true });
+      expect(await graph.attemptOf('b')).toMatchObject({ doomed: expect.any(Number) });
       await graph.ask('other', ['b']);
       return applied;
     });
     await graph.settle();
     expect(await statesOf(graph, 'a', 'b')).toEqual(['ABNORMAL_FINISHED', 'EXECUTING']);
     expect(await graph.attemptOf('b')).not.toHaveProperty('doomed');
+  });
+
+  test('spares it, too, when another cascade has doomed it anew since', async () => {
+    const graph = createGraph();
+    await graph.begin('a', 'other');
+    await graph.ask('a', ['b']);
+    await graph.exit('a');
+    await graph.engine.cancelAttempt(graph.id('a'), 'unwanted', { cascade: true });
+    const { revision } = await graph.attemptOf('a');
+    // The first delivery marks it and looks at its edges. Then somebody asks for it, and a second delivery marks it once
+    // more, and comes no further.
+    graph.store.onCommit(async apply => {
+      const applied = await apply();
+      graph.store.beforeGet('attempt', async () => {
+        expect(await graph.ask('other', ['b'])).toMatchObject({ shouldHalt: true });
+        const { promise: isMarked, resolve: mark } = Promise.withResolvers<void>();
+        graph.store.onCommit(async again => {
+          await again();
+          mark();
+          return new Promise(() => {});
+        });
+        void graph.engine.wake({ id: graph.id('a'), revision });
+        await isMarked;
+      });
+      return applied;
+    });
+    await graph.settle();
+    expect(await statesOf(graph, 'b')).toEqual(['EXECUTING']);
   });
 
   test('without it the dependencies go on', async () => {

@@ -106,7 +106,7 @@ const IN_ATTEMPTS: [string, (attempt: Attempt) => boolean][] = [
   ['one that has to count', one => one.state === 'WAITING' && one.uncounted === true],
   ['one that has to tell its dependents', one => isAttemptOver(one) && one.owes?.tell !== undefined],
   ['one that has to cancel its dependencies', one => isAttemptOver(one) && one.owes?.cascade !== undefined],
-  ['one that is doomed', ({ doomed }) => doomed === true],
+  ['one that is doomed', ({ doomed }) => doomed !== undefined],
   ['one that only others have asked for', one => one.awaited === true && one.requested !== true],
   ['one that ranks above others', one => rankOf(one) > 1],
 ];

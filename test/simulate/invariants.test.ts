@@ -6,16 +6,10 @@ import { abnormal, finished } from '../../shared/core/result.ts';
 import { INVARIANTS } from '../../simulate/check.ts';
 import type { Job } from '../../simulate/executor.ts';
 import type { Events, Facts } from '../../simulate/invariants/invariant.ts';
+import { BROKEN_OF_GRAPHS, type Case, FINE_OF_GRAPHS } from './graph-cases.ts';
 import type { Change } from '../../simulate/store.ts';
 import { HOUR_MS, SECOND_MS } from '../support/decide.ts';
 import { attemptIn, CREATED_AT, executionIn, questFixture } from '../support/documents.ts';
-
-/** Something that must not be: an event, and the facts at that time. */
-interface Case<K extends keyof Events = keyof Events> {
-  on: K;
-  event: Events[K];
-  facts?: Partial<Facts>;
-}
 
 const QUEST = questFixture();
 const RETRYING = questFixture({ meta: { retry: { failed: 1 } } });
@@ -54,9 +48,11 @@ const stored =
   (kind, wanted) =>
     (kind === 'execution' ? executions.find(one => idOfExecution(one) === wanted) : undefined) as never;
 
+const OK = { status: 200, body: {} };
+
 const answered = (event: Partial<Events['job answered']>, facts: Partial<Facts> = {}): Case => ({
   on: 'job answered',
-  event: { operation: 'activate', id, body: { executionToken: 'token' }, status: 200, forged: false, ...event },
+  event: { operation: 'activate', id, body: { executionToken: 'token' }, right: 'holds', answer: OK, ...event },
   facts,
 });
 
@@ -73,7 +69,11 @@ const BROKEN: Record<string, Case> = {
   'executions move by their table': written('execution', runningOne, revised(scheduling)),
   'attempts move by their table': written('attempt', attemptIn('SCHEDULING'), revised(attemptIn('FINISHED'))),
   'ends stand': written('execution', failed, revised(done)),
-  'results stand': written('attempt', attemptIn('FINISHED'), revised(attemptIn('FINISHED'))),
+  'results stand': written(
+    'attempt',
+    attemptIn('FINISHED'),
+    revised(attemptIn('FINISHED', { result: { data: { another: true } } })),
+  ),
   'late outcomes stand': written('execution', { ...timedOut, lateOutcome: { data: {} } }, revised(timedOut)),
   'the key of a run stands': written('execution', runningOne, {
     ...revised(runningOne),
@@ -175,7 +175,7 @@ const BROKEN: Record<string, Case> = {
     { operation: 'finish' },
     { finishes: () => new Set(['one', 'two']), get: () => stopping as never },
   ),
-  'forged tokens are refused': answered({ forged: true }, { get: () => stopping as never }),
+  'forged tokens are refused': answered({ right: 'is forged' }, { get: () => stopping as never }),
   'what a job was told is stored': answered({}, { get: () => scheduling as never }),
   'forged notifications are dropped': told('finished', { get: stored(done) }, { forged: 'true' }),
   'what a client was told is stored': {
@@ -192,7 +192,11 @@ const BROKEN: Record<string, Case> = {
   'what run answered is recorded': { on: 'wake-up done', event: { id, outcome: 'run', told: ['job-2'] } },
   'nobody sees an internal error': {
     on: 'answered',
-    event: { request: { method: 'GET', path: '/v1/attempts' }, answer: { status: 500, body: {} } },
+    event: { request: { method: 'GET', path: '/v1/attempts' }, answer: { status: 500, body: {} }, isCalm: false },
+  },
+  'nobody is put off in calm': {
+    on: 'answered',
+    event: { request: { method: 'GET', path: '/v1/attempts' }, answer: { status: 503, body: {} }, isCalm: true },
   },
   'no decision finds a bug': { on: 'logged', event: { severity: 'error', message: '', text: 'bug: a transition' } },
   'logs hold no secret': {
@@ -211,6 +215,7 @@ const BROKEN: Record<string, Case> = {
     facts: { all: () => [done, executionIn('FINISHED', { execution: 2 })] as never },
   },
   'a settled world is left alone': { on: 'swept', event: { commits: 1 } },
+  ...BROKEN_OF_GRAPHS,
 };
 
 const NOTHING: Facts = {
@@ -225,6 +230,11 @@ const NOTHING: Facts = {
   kept: () => new Set(),
   recorded: () => new Set(),
   secrets: () => [],
+  asks: () => new Map(),
+  haltedBy: () => undefined,
+  waitedFor: () => undefined,
+  isUnwanted: () => false,
+  openAtEnd: () => [],
 };
 
 /** The names of those that this breaks. */
@@ -262,7 +272,8 @@ const FINE: Record<string, Case> = {
     facts: { claims: () => 1 },
   },
   'an end is told and recorded': told('finished', { get: stored(done) }),
-  'a stranger is refused': answered({ forged: true, status: 401 }),
+  'a stranger is refused': answered({ right: 'is forged', answer: { status: 401, body: {} } }),
+  ...FINE_OF_GRAPHS,
   'nothing is left': { on: 'at rest', event: { jobs: [gone] }, facts: { all: () => [done] as never } },
 };
 

@@ -2,12 +2,18 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { STORIES } from '../../simulate/matrix/scenarios.ts';
 import { MUTANTS } from '../../simulate/mutants/table.ts';
 import { NODE, ROOT } from '../support/stack.ts';
 
 test('there are at least 25 mutants, each with a name of its own', () => {
   expect(MUTANTS.length).toBeGreaterThanOrEqual(25);
   expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length);
+});
+
+test('each story that a mutant is hunted in is one of the fault matrix', () => {
+  const names = MUTANTS.flatMap(({ story }) => story ?? []);
+  expect(names.filter(name => !STORIES.some(story => story.name === name))).toEqual([]);
 });
 
 test.each(MUTANTS)('$name: its text stands in its file once', ({ file, find, put }) => {

@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import { expect, test } from 'vitest';
-import { createFaults, FAULT_KINDS, oneFault } from '../../simulate/faults.ts';
+import { createFaults, FAULT_KINDS, noFaults, oneFault } from '../../simulate/faults.ts';
 import { cellsOf, tryCell } from '../../simulate/matrix/matrix.ts';
 import { STORIES } from '../../simulate/matrix/scenarios.ts';
 import { createScheduler } from '../../simulate/scheduler.ts';
@@ -27,6 +28,31 @@ test('over many seeds every kind of fault happens', async () => {
   expect([...missing]).toEqual([]);
 }, 60_000);
 
+test('over many seeds jobs halt, go on, are refused, are superseded and come too late', async () => {
+  const seen = new Set<string>();
+  const expected = ['200', '400', '401', '404', '409', 'WAITING'];
+  for (let seed = 1; seed <= 200 && seen.size < expected.length; seed++) {
+    for (const line of (await simulateSeed(seed, undefined, true)).trace) {
+      const status = /ensureGraphData {2}(\d+)$/.exec(line)?.[1];
+      if (status !== undefined && expected.includes(status)) seen.add(status);
+      if (line.includes('attempt WAITING')) seen.add('WAITING');
+    }
+  }
+  expect([...seen].toSorted()).toEqual(expected);
+}, 60_000);
+
+test('in a plain world nobody needs others, and whatever is drawn for it is the same', () => {
+  const faults = noFaults();
+  const worlds = Array.from({ length: 30 }, (_, seed) => [
+    scenarioOf(seed, faults),
+    scenarioOf(seed, faults, { plain: true }),
+  ]);
+  const same = worlds.filter(([world, plain]) => isDeepStrictEqual(world, plain));
+  expect(same.length).toBeGreaterThan(10);
+  expect(same.length).toBeLessThan(25);
+  expect(JSON.stringify(worlds.map(([, plain]) => plain))).not.toContain('"asks"');
+});
+
 test('a fault that is left out leaves the others as they were', async () => {
   const { injected } = await simulateSeed(3);
   const [first] = injected.keys();
@@ -48,8 +74,8 @@ test('events happen in the order of their time, and of their making where that i
   expect(scheduler.now()).toBe(20);
 });
 
-test.each(INTERESTING)('seed $seed, which once broke "$broke", holds', async ({ seed }) => {
-  expect((await simulateSeed(seed)).violation).toBeUndefined();
+test.each(INTERESTING)('seed $seed, which once broke "$broke", holds', async ({ seed, plain = false }) => {
+  expect((await simulateSeed(seed, { without: new Set(), plain })).violation).toBeUndefined();
 });
 
 test('a world without faults ends as its jobs do', async () => {

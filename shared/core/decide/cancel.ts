@@ -9,14 +9,14 @@ export interface CancelWish {
   reason: string;
   /** What only this attempt waits for is not wanted either. */
   cascade?: boolean;
-  /** Not if somebody has asked for it since it was doomed. */
-  ifDoomed?: boolean;
+  /** Only if it is still doomed by this mark: nobody has asked for it since. */
+  ifDoomed?: number;
 }
 
 /** An attempt is no longer wanted. It ends at once; its job, if there is one, is stopped afterwards. */
 export function decideCancelAttempt(
   { quest, attempt, execution }: { quest: Quest; attempt: Attempt; execution: Execution | undefined },
-  { reason, cascade = false, ifDoomed = false }: CancelWish,
+  { reason, cascade = false, ifDoomed }: CancelWish,
   context: Context,
 ): Decision {
   const { now } = context;
@@ -25,7 +25,7 @@ export function decideCancelAttempt(
     const owing: Attempt = { ...attempt, owes: { ...attempt.owes, nextAt: now, cascade: {} } };
     return commit({ attempt: reviseAttempt(attempt, owing, now) });
   }
-  if (ifDoomed && attempt.doomed === undefined) return ignored('somebody wants it');
+  if (ifDoomed !== undefined && attempt.doomed !== ifDoomed) return ignored('somebody wants it');
   const result = abnormal('CANCELLED', reason);
   if (attempt.state === 'EXECUTING' && execution !== undefined && isLive(execution)) {
     if (execution.state === 'STOPPING' && execution.finish !== undefined) {
