@@ -13,6 +13,7 @@ export const INTERESTING: readonly Kept[] = [
   { seed: 489, broke: 'predecessors are gone' },
   { seed: 782, broke: 'a settled world is left alone' },
   { seed: 111_752, broke: 'late outcomes are kept', plain: true },
+  { seed: 1734, broke: 'a cascade reaches what nobody needs' },
   { seed: 976, broke: 'unwanted jobs are stopped' },
   { seed: 200_388, broke: 'everything settles' },
   { seed: 207_321, broke: 'everything settles', plain: true },

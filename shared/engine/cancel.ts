@@ -1,3 +1,4 @@
+import type { Attempt } from '../core/attempt.ts';
 import type { CallError } from '../core/calls.ts';
 import { type CancelWish, decideCancelAttempt } from '../core/decide/cancel.ts';
 import type { Docs } from '../core/decide/decision.ts';
@@ -10,13 +11,14 @@ import { loadAttempt, loadDocsOf, loadQuest } from './load.ts';
 import { applyEvent, type Snapshot } from './loop.ts';
 import type { Parts } from './parts.ts';
 
-/** A client no longer wants an attempt; its job is stopped afterwards, for as long as it takes. */
-export async function cancelAttempt(parts: Parts, id: AttemptId, wish: CancelWish): Promise<void> {
-  await applyEvent(
+/** An attempt is no longer wanted; its job is stopped afterwards, for as long as it takes. Resolves with what it is then. */
+export async function cancelAttempt(parts: Parts, id: AttemptId, wish: CancelWish): Promise<Attempt> {
+  const { docs } = await applyEvent(
     parts,
     () => loadForCancel(parts, id),
-    (docs, context) => decideCancelAttempt(docs, wish, context),
+    (loaded, context) => decideCancelAttempt(loaded, wish, context),
   );
+  return docs.attempt;
 }
 
 interface CancelDocs {

@@ -66,7 +66,7 @@ export function createEngine(options: EngineOptions): Engine {
     listAttempts: query => read.listAttempts(parts, query),
     waitForAttempt: (quest, attempt, timeoutMs, signal) =>
       read.waitForAttempt(parts, quest, attempt, timeoutMs, signal),
-    cancelAttempt: (id, reason, wish) => cancelAttempt(parts, id, { reason, ...wish }),
+    cancelAttempt: async (id, reason, wish) => void (await cancelAttempt(parts, id, { reason, ...wish })),
     listDistributors: () => parts.registry.list(),
     activate: (id, tokens) => activate(parts, id, tokens),
     finish: (id, call) => finish(parts, id, call),
