@@ -16,6 +16,8 @@ export const GRAPH_MUTANTS: readonly Mutant[] = [
     return found === undefined ? store.get(kind as never, key as never) : Promise.resolve(found);
   };
   parts = { ...parts, store: { ...store, get: get as never } };`,
+    // A dependency that somebody else has asked for, too, has to end within the few milliseconds between.
+    seeds: 3000,
   },
   {
     name: 'edges to what is over are not settled',
