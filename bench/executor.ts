@@ -1,7 +1,6 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import type { Caller } from './caller.ts';
+import { listenForJobs } from './listen.ts';
 
 const MAX_WORK_MS = 20;
 const FINISHED = { state: 'finished', result: { data: { answer: 42 } } };
@@ -13,7 +12,7 @@ export async function startExecutor(caller: Caller, maxWorkMs = MAX_WORK_MS) {
     const authorization = `Bearer ${String(headers['x-auth-token'])}`;
     await caller.call('POST', String(headers['x-notify-url']), FINISHED, { authorization });
   }
-  const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+  return listenForJobs((request, response) => {
     request.resume();
     request.once('end', () => {
       const answer = JSON.stringify({ token: String(request.headers['idempotency-key']) });
@@ -21,13 +20,4 @@ export async function startExecutor(caller: Caller, maxWorkMs = MAX_WORK_MS) {
       void work(request.headers);
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/job`,
-    close() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
 }

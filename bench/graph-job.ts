@@ -1,7 +1,6 @@
-import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Caller } from './caller.ts';
+import { listenForJobs } from './listen.ts';
 
 /** A job of a graph: what it is called, and what it needs. */
 export interface GraphJob {
@@ -47,7 +46,7 @@ export async function startGraphJobs(
     return { done: true };
   }
 
-  const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+  return listenForJobs((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.once('end', () => {
@@ -58,13 +57,4 @@ export async function startGraphJobs(
       })();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/job`,
-    close() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
 }

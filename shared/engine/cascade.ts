@@ -4,9 +4,9 @@ import type { Edge } from '../core/edge.ts';
 import { isTransient, messageOf, TransientError } from '../core/errors.ts';
 import type { AttemptId } from '../core/ids.ts';
 import { cancelAttempt } from './cancel.ts';
+import { edgePages } from './edges.ts';
 import { loadAttemptOf } from './load.ts';
 import { applyEvent, pauseBeforeRetry, TRIES } from './loop.ts';
-import { PAGE_SIZE } from './pages.ts';
 import type { Parts } from './parts.ts';
 
 /** A cancelled attempt waited for another one: that is cancelled, too, unless somebody else needs it. */
@@ -48,13 +48,11 @@ async function isSettled(parts: Parts, { dependency: id, dependent }: Edge): Pro
 }
 
 /** Whether a dependent is not over yet. */
-async function isNeeded({ store }: Parts, dependency: AttemptId): Promise<boolean> {
-  for (let after: string | undefined; ; ) {
-    const page = await store.listEdges({ dependency, limit: PAGE_SIZE, ...(after !== undefined && { after }) });
-    const open = page.items.filter(({ doc }) => doc.open);
-    const dependents = await Promise.all(open.map(({ doc }) => store.get('attempt', doc.dependent)));
+async function isNeeded(parts: Parts, dependency: AttemptId): Promise<boolean> {
+  for await (const edges of edgePages(parts, { dependency })) {
+    const open = edges.filter(({ doc }) => doc.open);
+    const dependents = await Promise.all(open.map(({ doc }) => parts.store.get('attempt', doc.dependent)));
     if (dependents.some(stored => stored !== undefined && !isAttemptOver(stored.doc))) return true;
-    if (page.next === undefined) return false;
-    after = page.next;
   }
+  return false;
 }

@@ -1,11 +1,21 @@
 import { type Asking, decideEdge, decideReopen, decideSettle, decideWithdraw } from '../core/decide/depend.ts';
-import { type Edge, idOfEdge } from '../core/edge.ts';
+import { type Edge, type EdgeFilter, idOfEdge } from '../core/edge.ts';
 import { ConflictError, TransientError } from '../core/errors.ts';
 import { type AttemptId, type EdgeId, edgeId } from '../core/ids.ts';
 import type { Stored, Write } from '../core/ports.ts';
 import { pauseBeforeRetry, TRIES } from './loop.ts';
-import { pagesOf } from './pages.ts';
+import { PAGE_SIZE, pagesOf } from './pages.ts';
 import type { Parts } from './parts.ts';
+
+/** Page by page, in the order of their ids: there may be a great many. */
+export async function* edgePages({ store }: Parts, of: EdgeFilter): AsyncGenerator<Stored<Edge>[]> {
+  for (let after: string | undefined; ; ) {
+    const page = await store.listEdges({ ...of, limit: PAGE_SIZE, ...(after !== undefined && { after }) });
+    yield page.items;
+    if (page.next === undefined) return;
+    after = page.next;
+  }
+}
 
 type Change = (edge: Edge | undefined, now: number) => Edge;
 

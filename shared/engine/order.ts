@@ -2,9 +2,9 @@ import { isAttemptOver, rankOf, waitOf } from '../core/attempt.ts';
 import { decideRank, MUST_BE_ORDERED } from '../core/decide/depend.ts';
 import { ApiError } from '../core/errors.ts';
 import type { AttemptId, WaitId } from '../core/ids.ts';
+import { edgePages } from './edges.ts';
 import { loadAttemptOf } from './load.ts';
 import { applyEvent } from './loop.ts';
-import { allOf, PAGE_SIZE } from './pages.ts';
 import type { Parts } from './parts.ts';
 
 /**
@@ -77,9 +77,10 @@ async function open(
   return step;
 }
 
-async function dependenciesOf({ store }: Parts, wait: WaitId): Promise<AttemptId[]> {
-  const edges = await allOf(after => store.listEdges({ wait, limit: PAGE_SIZE, ...after }));
-  return edges.map(({ doc }) => doc.dependency);
+async function dependenciesOf(parts: Parts, wait: WaitId): Promise<AttemptId[]> {
+  const dependencies: AttemptId[] = [];
+  for await (const edges of edgePages(parts, { wait })) dependencies.push(...edges.map(({ doc }) => doc.dependency));
+  return dependencies;
 }
 
 /** Whether the attempt ranks high enough now; if not, it has come to wait for something else and is to be opened again. */
