@@ -39,6 +39,7 @@ export function embeddedParts(
     secret: (reference: string): string => {
       throw new Error(`unexpected secret: ${reference}`);
     },
+    accessToken: (scope: string) => Promise.reject(new Error(`unexpected access token: ${scope}`)),
     start() {
       queue.start();
       topic.start();

@@ -50,6 +50,7 @@ export async function seedQuestions(world: World): Promise<Record<FunctionName, 
     http: { request: refuse },
     jobUrl: 'http://127.0.0.1',
     secret: reference => reference,
+    accessToken: scope => Promise.resolve(scope),
   });
 
   const desc = { distributorConfigName: 'sim', parameters: { name: 'start', stages: [] } };

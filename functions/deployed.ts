@@ -6,6 +6,7 @@ import { typeTable } from '../shared/adapters/registry.ts';
 import { messageOf } from '../shared/core/errors.ts';
 import type { Topic } from '../shared/core/ports.ts';
 import { createEngine, type Engine } from '../shared/engine/engine.ts';
+import { createAccessTokens } from '../shared/google/access-token.ts';
 import { openFirestore } from '../shared/google/firestore.ts';
 import { createQueue } from '../shared/google/queue.ts';
 import { createStore } from '../shared/google/store.ts';
@@ -67,6 +68,7 @@ function engineParts(settings: FunctionSettings) {
     keyring: settings.keyring ?? NO_KEYS,
     jobUrl: settings.jobUrl ?? '',
     secret: readSecret,
+    accessToken: createAccessTokens(),
   };
 }
 

@@ -9,6 +9,7 @@ import { createPoster } from '../shared/embedded/http-delivery.ts';
 import { createQueue } from '../shared/embedded/queue.ts';
 import { createStore } from '../shared/embedded/store.ts';
 import { createTopic } from '../shared/embedded/topic.ts';
+import { createAccessTokens } from '../shared/google/access-token.ts';
 import { readDistributors } from './distributors-file.ts';
 import { loadKeyring } from './keys.ts';
 import type { RunningStack } from './program.ts';
@@ -64,6 +65,7 @@ export async function startStack(settings: Settings, writeLog = writeToStderr): 
       http: createHttpClient({ local: true }),
       jobUrl: servers.urls.job,
       secret: readSecret,
+      accessToken: createAccessTokens(),
     },
     { log, local: true },
   );

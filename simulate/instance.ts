@@ -155,6 +155,7 @@ export function createInstance(
       distributors: deployment.distributors,
       jobUrl: 'https://job.example',
       secret: reference => reference,
+      accessToken: scope => Promise.resolve(scope),
     },
     { log, local: false },
   );

@@ -48,6 +48,19 @@ export interface Distributor {
 
   /** Throws InvalidArgument, naming the field, when this distributor cannot run the quest. */
   validate(quest: QuestDesc): void;
+
+  /**
+   * Where the executor can be asked about many jobs at once: their statuses, in the order of the handles, at most the type's
+   * `maxStatuses` of them. An error in place of a status is what `getStatus` would throw for this one. Rejects when the
+   * whole call failed.
+   */
+  getStatuses?(handles: readonly (Handle & { token: Token })[]): Promise<readonly (TaskStatus | Error)[]>;
+
+  /**
+   * Which execution a message on the distributor's own topic is about, from the name or labels that the adapter gave the
+   * job. Pure. Anybody who may publish there could have sent it, so it is a hint: the executor is asked.
+   */
+  executionOf?(message: TopicMessage): ExecutionId | undefined;
 }
 
 export interface Handle {
@@ -123,6 +136,11 @@ export interface Services {
   random(): number;
   /** Reads `env:NAME` at each call. Throws when there is no such secret; the value must not be stored or logged. */
   secret(reference: string): string;
+  /**
+   * An OAuth access token of the identity that we run under, for calls to Google's APIs. Rejects with an error of status 401
+   * when there is none. Not to be stored or logged.
+   */
+  accessToken(scope: string): Promise<string>;
 }
 
 export interface HttpRequest {
@@ -165,6 +183,17 @@ export const commonConfig = {
       stop: durationSchema.refine(text => text !== '0s', 'must not be unlimited ("0s")').optional(),
     })
     .optional(),
+  /** How many jobs there may be at once: from the start until the job is known to be gone. */
+  maxInFlight: z.int().min(1).max(10_000).optional(),
+  maxStartsPerSecond: z.number().min(0.001).max(1000).optional(),
+};
+
+/** For types that have `executionOf`: the topic that their executor publishes to by itself. `T` or `projects/P/topics/T`. */
+export const ownTopic = {
+  topic: z
+    .string()
+    .regex(/^(projects\/[a-z0-9.:-]+\/topics\/)?[A-Za-z][\w.~+%-]{2,254}$/, 'must be "T" or "projects/P/topics/T"')
+    .optional(),
 };
 
 export type CommonConfig = z.infer<z.ZodObject<typeof commonConfig>>;
@@ -175,6 +204,8 @@ export interface DistributorType<Config extends CommonConfig = CommonConfig> {
   /** Which kinds of quests it can run; the first is the default for its quests. */
   modes: readonly [Mode, ...Mode[]];
   configSchema: z.ZodType<Config>;
+  /** How many handles `getStatuses` takes at once, for types whose distributors have it. */
+  maxStatuses?: number;
   create(config: Config, services: Services): Distributor;
   /**
    * For types whose jobs die with the process that started them: called once when that process starts again, before

@@ -11,7 +11,7 @@ export interface CallError {
   retryAfterMs?: number;
   /** `cancel` cannot find the job without its token. */
   tokenRequired?: boolean;
-  /** The call was not made: its adapter is not deployed any more, or what it takes cannot be made up. */
+  /** The call was not made, or refused for who makes it: it says nothing about what earlier ones began. */
   notAsked?: boolean;
   /** `run` answered, but nothing that can be used: there may be a job. */
   jobPossible?: boolean;

@@ -1,6 +1,6 @@
 import { type Distributor, TokenRequired } from '../adapters/contract.ts';
 import { CALL_TIMEOUT_MS, type CallError } from '../core/calls.ts';
-import { isTransient, messageOf, TransientError } from '../core/errors.ts';
+import { isCredentialError, isTransient, messageOf, TransientError } from '../core/errors.ts';
 import type { Claim, PinnedDistributor } from '../core/execution.ts';
 import type { Parts } from './parts.ts';
 
@@ -35,7 +35,7 @@ export async function callAdapter<T>(
   try {
     return { value: await withTimeout(parts, CALL_TIMEOUT_MS[call], operation) };
   } catch (thrown) {
-    return { error: callError(thrown), thrown };
+    return { error: callError(call, thrown), thrown };
   }
 }
 
@@ -66,15 +66,17 @@ export async function prepared<T>(preparation: Promise<T>): Promise<T> {
 /** An executor may ask for patience, but not for a day. */
 const LONGEST_RETRY_AFTER_MS = 60 * 60_000;
 
-function callError(thrown: unknown): CallError {
+function callError(call: Claim['call'], thrown: unknown): CallError {
   const asked = thrown instanceof TransientError ? thrown.retryAfterMs : undefined;
   const retryAfterMs = asked === undefined ? undefined : Math.min(asked, LONGEST_RETRY_AFTER_MS);
+  // An executor that refuses who we are has not looked at what we asked.
+  const notAsked = thrown instanceof NotAsked || (call === 'run' && isCredentialError(thrown));
   return {
     transient: isTransient(thrown),
     message: messageOf(thrown),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(thrown instanceof TokenRequired && { tokenRequired: true }),
-    ...(thrown instanceof NotAsked && { notAsked: true }),
+    ...(notAsked && { notAsked: true }),
     ...(thrown instanceof UnusableAnswer && { jobPossible: true }),
   };
 }

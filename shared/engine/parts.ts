@@ -23,6 +23,8 @@ export interface EngineOptions {
   jobUrl: string;
   /** Reads `env:NAME`. Throws when there is no such secret. */
   secret(reference: string): string;
+  /** An OAuth access token of the identity that we run under. */
+  accessToken(scope: string): Promise<string>;
 }
 
 /** The options and what the engine's files share. */

@@ -16,13 +16,14 @@ export function servicesFactory(
   options: EngineOptions,
   outboxes: Outboxes,
 ): (distributor: PinnedDistributor) => Services {
-  const { store, queue, http, clock, log, random, secret } = options;
+  const { store, queue, http, clock, log, random, secret, accessToken } = options;
   return distributor => ({
     http,
     clock,
     log,
     random: () => random.fraction(),
     secret,
+    accessToken,
     documents: store.adapterDocuments(distributor.type),
     async enqueueTask({ executionId, payload, delayMs }) {
       const text = canonicalJson(payload);

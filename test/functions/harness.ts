@@ -89,6 +89,7 @@ export async function setUp(
       secret: reference => {
         throw new Error(`unexpected secret: ${reference}`);
       },
+      accessToken: scope => Promise.reject(new Error(`unexpected access token: ${scope}`)),
     },
     { log, local },
   );

@@ -83,6 +83,7 @@ export async function createRig({ types, distributors, keyring, secret = fakeSer
       distributors: parseDistributors(distributors, table),
       jobUrl: urls.job,
       secret,
+      accessToken: fakeServices().accessToken,
     };
     functions = wire(options, { log, local: true }).functions;
   }

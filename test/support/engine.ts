@@ -132,7 +132,7 @@ export function createTestEngineOn<S extends Store>(
     distributors: file = distributors ?? { echo: { type: 'fake' } },
   } = {}) => {
     const types = typeTable(executors.map(({ type }) => type));
-    const { http, secret } = fakeServices();
+    const { http, secret, accessToken } = fakeServices();
     const process = Symbol('process');
     alive = process;
     const isAlive = () => alive === process;
@@ -155,6 +155,7 @@ export function createTestEngineOn<S extends Store>(
       log,
       http,
       secret,
+      accessToken,
       keyring: KEYRING,
       types,
       distributors: parseDistributors(file, types),

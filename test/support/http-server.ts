@@ -16,6 +16,8 @@ export interface Answer {
   headers?: Record<string, string>;
   /** An object is sent as JSON. */
   body?: string | object;
+  /** Instead of an answer: the connection is reset, or nothing comes. */
+  cut?: 'reset' | 'silent';
 }
 
 export interface TestServer {
@@ -32,7 +34,9 @@ export async function serve(answer: (request: ReceivedRequest) => Answer | Promi
   async function respond(incoming: http.IncomingMessage, outgoing: http.ServerResponse): Promise<void> {
     const request = await receive(incoming);
     requests.push(request);
-    const { status = 200, headers = {}, body = '' } = await answer(request);
+    const { status = 200, headers = {}, body = '', cut } = await answer(request);
+    if (cut === 'reset') incoming.socket.destroy();
+    if (cut !== undefined) return;
     outgoing.writeHead(status, headers).end(typeof body === 'string' ? body : JSON.stringify(body));
   }
   const server = http.createServer((incoming, outgoing) => void respond(incoming, outgoing));

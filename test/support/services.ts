@@ -90,6 +90,7 @@ export function fakeServices(overrides: Partial<Services> = {}): Services & { ta
     secret: reference => {
       throw new Error(`unexpected secret: ${reference}`);
     },
+    accessToken: scope => Promise.reject(new Error(`unexpected access token: ${scope}`)),
     ...overrides,
   };
 }

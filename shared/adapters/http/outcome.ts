@@ -1,17 +1,11 @@
 import { isTransient, isTransientHttpStatus, messageOf, TransientError } from '../../core/errors.ts';
 import { MAX_TOKEN_CHARACTERS } from '../../core/execution.ts';
 import { isJsonObject, MAX_JSON_BYTES, parseJson } from '../../core/json.ts';
-import {
-  type AbnormalStatus,
-  abnormal,
-  canonicalData,
-  cut,
-  type TaskResult,
-  type TaskStatus,
-} from '../../core/result.ts';
+import { type AbnormalStatus, abnormal, canonicalData, type TaskResult, type TaskStatus } from '../../core/result.ts';
 import type { HttpResponse } from '../contract.ts';
+import { errorOf, excerpt, isSuccess, retryAfter } from '../http-answer.ts';
 import { readStatus } from '../status-message.ts';
-import { strike } from './strike.ts';
+import { strike } from '../strike.ts';
 
 /** What a call came to. */
 export type Outcome =
@@ -22,10 +16,6 @@ export type Outcome =
 
 /** More than the largest result, since an answer may be written with spaces and escapes that do not count. */
 export const MAX_BODY_BYTES = 2 * MAX_JSON_BYTES;
-
-const MAX_EXCERPT_CHARACTERS = 500;
-/** A service that names a time further away than this is asked again earlier. */
-const MAX_RETRY_AFTER_MS = 60 * 60_000;
 
 /** The answer to the call that is the job. `secrets` are struck out of it. */
 export function outcomeOf(answer: HttpResponse, secrets: readonly string[], now: number): Outcome {
@@ -74,11 +64,6 @@ function ended(status: AbnormalStatus, reason: string): Outcome {
   return { kind: 'ended', result: abnormal(status, reason) };
 }
 
-function excerpt(body: string): string {
-  const text = cut(body.replaceAll(/\s+/g, ' ').trim(), MAX_EXCERPT_CHARACTERS);
-  return text === '' ? '' : `: ${text}`;
-}
-
 /** The answer of `statusUrl`. Throws: finally when the service knows no such job. */
 export function statusOf(response: HttpResponse, now: number): TaskStatus {
   if (isSuccess(response.status)) {
@@ -93,35 +78,4 @@ export function statusOf(response: HttpResponse, now: number): TaskStatus {
 export function checkCancelled(response: HttpResponse, now: number): void {
   if (isSuccess(response.status) || [404, 409, 410].includes(response.status)) return;
   throw errorOf('cancelUrl', response, now);
-}
-
-/** Carries the HTTP status, by which missing credentials are recognised. */
-class HttpStatusError extends Error {
-  readonly status: number;
-
-  constructor(message: string, status: number) {
-    super(message);
-    this.status = status;
-  }
-}
-
-function errorOf(what: string, response: HttpResponse, now: number): Error {
-  const { status } = response;
-  const message = `${what} answered ${status}`;
-  // A redirect says nothing about the job.
-  if (status >= 400 && !isTransientHttpStatus(status)) return new HttpStatusError(message, status);
-  const retryAfterMs = retryAfter(response, now);
-  return new TransientError(message, retryAfterMs === undefined ? {} : { retryAfterMs });
-}
-
-function isSuccess(status: number): boolean {
-  return status >= 200 && status <= 299;
-}
-
-/** RFC 9110 §10.2.3: seconds, or a date. */
-function retryAfter({ headers }: HttpResponse, now: number): number | undefined {
-  const text = headers['retry-after'];
-  if (text === undefined) return undefined;
-  const milliseconds = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
-  return Number.isNaN(milliseconds) ? undefined : Math.min(Math.max(milliseconds, 0), MAX_RETRY_AFTER_MS);
 }

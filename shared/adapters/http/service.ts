@@ -7,7 +7,7 @@ import type { HttpConfig } from './config.ts';
 import { isSecretReference } from './headers.ts';
 import { checkCancelled, MAX_BODY_BYTES, type Outcome, outcomeOf, outcomeOfError, statusOf } from './outcome.ts';
 import { type CallParameters, fillUrl } from './parameters.ts';
-import { strike } from './strike.ts';
+import { strike } from '../strike.ts';
 
 /** The service that does the work, as the adapter calls it. */
 export interface Service {
