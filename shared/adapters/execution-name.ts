@@ -35,5 +35,7 @@ export function executionOfName(name: string): ExecutionId | undefined {
   const hex = number.toString(16).padStart(64, '0');
   const quest = Buffer.from(hex, 'hex').toString('base64url');
   const numbers = [attempt, execution].map(text => Number.parseInt(text, RADIX)) as [number, number];
-  return isQuestId(quest) && numbers.every(one => one <= MAX_NUMBER) ? executionId(quest, ...numbers) : undefined;
+  return hex.length === 64 && isQuestId(quest) && numbers.every(one => one <= MAX_NUMBER)
+    ? executionId(quest, ...numbers)
+    : undefined;
 }
