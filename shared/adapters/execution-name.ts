@@ -26,7 +26,7 @@ export function executionName(id: ExecutionId): string {
 export function executionOfName(name: string): ExecutionId | undefined {
   const [, letter = '', rest = '', attempt = '', execution = ''] =
     /^([a-g])([0-9a-z]{49})-([1-9a-z][0-9a-z]{0,5})-([1-9a-z][0-9a-z]{0,5})$/.exec(name) ?? [];
-  if (letter === '') return undefined;
+  if (letter === '' || name.length > MAX_NAME_CHARACTERS) return undefined;
   const number = Array.from(`${letter.charCodeAt(0) - 'a'.charCodeAt(0)}${rest}`).reduce(
     (sum, digit) => sum * BigInt(RADIX) + BigInt(Number.parseInt(digit, RADIX)),
     0n,
