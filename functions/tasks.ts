@@ -1,6 +1,7 @@
 import { parseJson } from '../shared/core/json.ts';
 import type { Engine } from '../shared/engine/engine.ts';
 import { adapterTaskSchema } from '../shared/engine/adapter-task.ts';
+import { pollsSchema } from '../shared/engine/polls.ts';
 import { wakeSchema } from '../shared/engine/wake-task.ts';
 import { type Call, type HttpFunction, ok, type Route, type ServeOptions, serveRoutes } from './http.ts';
 
@@ -15,6 +16,12 @@ export function createTasks(engine: Engine, options: ServeOptions): HttpFunction
     return ok({ outcome: await engine.wake(parsed.data) });
   }
 
+  async function polls(call: Call) {
+    const parsed = pollsSchema.safeParse(parseJson(call.text));
+    if (!parsed.success) return dropped();
+    return ok({ outcome: await engine.pollTogether(parsed.data) });
+  }
+
   async function adapterTask(call: Call) {
     const parsed = adapterTaskSchema.safeParse(parseJson(call.text));
     if (!parsed.success) return dropped();
@@ -27,9 +34,10 @@ export function createTasks(engine: Engine, options: ServeOptions): HttpFunction
   }
 
   const routes: Route[] = [
-    ...['/run', '/poll', '/cancel', '/wake', '/propagate'].map(
+    ...['/run', '/poll', '/cancel', '/wake', '/propagate', '/start'].map(
       (path): Route => ({ method: 'POST', path, handle: wake }),
     ),
+    { method: 'POST', path: '/polls', handle: polls },
     { method: 'POST', path: '/distributor/{name}', handle: adapterTask },
   ];
   return serveRoutes(routes, options);

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { idOfAttempt } from '../shared/core/attempt.ts';
-import { idOf, readDocument } from '../shared/core/documents.ts';
+import { groupOf, idOf, lineOfFree, lineOfQueued, placeOf, readDocument } from '../shared/core/documents.ts';
 import { type Edge, isEdgeOf } from '../shared/core/edge.ts';
 import { ConflictError } from '../shared/core/errors.ts';
 import { type AttemptId, executionId, parseAttemptId } from '../shared/core/ids.ts';
@@ -10,6 +10,7 @@ import type {
   Documents,
   DueDocument,
   Kind,
+  OwedKind,
   Store,
   Stored,
   Version,
@@ -45,6 +46,7 @@ export function createDatabase(onCommit: (changes: readonly Change[]) => void): 
     attempt: new Map(),
     execution: new Map(),
     edge: new Map(),
+    slot: new Map(),
   };
   const broken = new Set<string>();
   const watchers: { id: AttemptId; wake: () => void }[] = [];
@@ -95,21 +97,31 @@ export function createDatabase(onCommit: (changes: readonly Change[]) => void): 
     return stateOf(before) !== stateOf(after) || versions % 8 === 0;
   }
 
-  function due(kind: 'attempt' | 'execution', shard: number, before: number): DueDocument[] {
+  function due(kind: OwedKind, shard: number, before: number): DueDocument[] {
     const found: DueDocument[] = [];
     for (const [id, { doc, wakeAt }] of rows[kind]) {
       const { shard: own, revision } = doc as Documents['attempt'];
       if (own !== shard || wakeAt === undefined || wakeAt > before) continue;
-      found.push({ kind, id, revision: broken.has(id) ? 0 : revision, wakeAt });
+      const group = groupOf({ kind, doc } as Write);
+      found.push({ kind, id, revision: broken.has(id) ? 0 : revision, wakeAt, ...(group !== undefined && { group }) });
     }
     return found.toSorted((a, b) => a.wakeAt - b.wakeAt || (a.id < b.id ? -1 : 1));
+  }
+
+  function inLine<K extends 'attempt' | 'slot'>(kind: K, line: string): Stored<Documents[K]>[] {
+    return [...rows[kind]]
+      .filter(([id]) => !broken.has(id))
+      .map(([id, row]) => ({ id, place: placeOf({ kind, doc: row.doc } as Write), row }))
+      .filter(({ place }) => place?.line === line)
+      .toSorted((a, b) => a.place!.at - b.place!.at || (a.id < b.id ? -1 : 1))
+      .map(({ row: { doc, version } }) => ({ doc: doc as Documents[K], version }));
   }
 
   return {
     get: (kind, id) => rows[kind].get(id)?.doc as never,
     all: kind => [...rows[kind].values()].map(({ doc }) => doc) as never,
     due: before =>
-      (['attempt', 'execution'] as const).flatMap(kind =>
+      (['attempt', 'execution', 'slot'] as const).flatMap(kind =>
         [...rows[kind]].filter(([, { wakeAt }]) => wakeAt !== undefined && wakeAt <= before).map(([id]) => id),
       ),
     breakDocument: id => void broken.add(id),
@@ -185,6 +197,22 @@ export function createDatabase(onCommit: (changes: readonly Change[]) => void): 
             return Math.min(edges.filter(edge => isEdgeOf(edge, { wait })).length, upTo);
           },
         }),
+      listQueued: (distributor, limit, after = '0') =>
+        call({
+          name: `list queued ${distributor}`,
+          apply() {
+            const items = inLine('attempt', lineOfQueued(distributor)).slice(Number(after), Number(after) + limit);
+            return items.length === limit ? { items, next: String(Number(after) + limit) } : { items };
+          },
+        }),
+      listFree: ({ count, now, ...of }, limit) =>
+        call({
+          name: `list free ${of.distributor} ${of.use}`,
+          apply: () =>
+            inLine('slot', lineOfFree(of))
+              .filter(({ doc }) => doc.number <= count && (doc.freeAt ?? now) <= now)
+              .slice(0, limit),
+        }),
       changed(id, version, signal) {
         if (signal.aborted || rows.attempt.get(id)?.version !== version) return Promise.resolve();
         return new Promise(resolve => {
@@ -214,6 +242,8 @@ export function short(id: string): string {
 function describeWrite({ kind, doc }: Write): string {
   if (kind === 'quest') return 'quest';
   if (kind === 'edge') return `edge ${doc.open ? 'open' : 'settled'} r${doc.revision}`;
+  if (kind === 'slot')
+    return `slot ${doc.number} ${doc.holder === undefined ? 'free' : `of ${short(doc.holder)}`} r${doc.revision}`;
   const { state, revision, wakeAt } = doc;
   return `${kind} ${state} r${revision}${wakeAt === undefined ? '' : ` wakes ${new Date(wakeAt).toISOString().slice(11, 19)}`}`;
 }

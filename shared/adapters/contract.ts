@@ -152,6 +152,8 @@ export interface HttpRequest {
   allowedHosts: readonly string[];
   timeoutMs: number;
   maxBytes: number;
+  /** What must not arrive twice and carries no idempotency key: not sent again when a kept connection turns out to be closed. */
+  once?: boolean;
 }
 
 export interface HttpResponse {
@@ -184,7 +186,7 @@ export const commonConfig = {
     })
     .optional(),
   /** How many jobs there may be at once: from the start until the job is known to be gone. */
-  maxInFlight: z.int().min(1).max(10_000).optional(),
+  maxInFlight: z.int().min(1).max(1000).optional(),
   maxStartsPerSecond: z.number().min(0.001).max(1000).optional(),
 };
 
@@ -192,7 +194,7 @@ export const commonConfig = {
 export const ownTopic = {
   topic: z
     .string()
-    .regex(/^(projects\/[a-z0-9.:-]+\/topics\/)?[A-Za-z][\w.~+%-]{2,254}$/, 'must be "T" or "projects/P/topics/T"')
+    .regex(/^(projects\/[a-z][a-z0-9.:-]+\/topics\/)?[A-Za-z][\w.~+%-]{2,254}$/, 'must be "T" or "projects/P/topics/T"')
     .optional(),
 };
 

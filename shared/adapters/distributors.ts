@@ -56,6 +56,13 @@ function versionOf(type: string, config: JsonObject): string {
   return sha256(canonicalJson({ type, config })).toString('base64url').slice(0, 16);
 }
 
+/** The topics that executors publish to by themselves, as configs name them, by the distributor that hears of its jobs there. */
+export function ownTopics(distributors: Distributors): Map<string, string> {
+  // An alias is the same distributor.
+  const own = [...distributors].filter(([name, target]) => name === target.name);
+  return new Map(own.flatMap(([name, { config }]) => (typeof config.topic === 'string' ? [[name, config.topic]] : [])));
+}
+
 /** The names of the secrets that configs refer to as `env:NAME`. */
 export function secretNames(distributors: Distributors): string[] {
   const configs = JSON.stringify([...distributors.values()].map(({ config }) => config));

@@ -32,8 +32,9 @@ export function errorOf(what: string, response: HttpResponse, now: number): Erro
   const { status, body } = response;
   const { code, text } = explanation(body);
   const message = `${what} answered ${status}${text}`;
-  // A redirect says nothing about the job.
-  if (status >= 400 && !isTransientHttpStatus(status)) return new HttpStatusError(message, status, code);
+  // A redirect says nothing about the job. ABORTED is a conflict that passes, and 409 (google/rpc/code.proto).
+  if (status >= 400 && !isTransientHttpStatus(status) && code !== 'ABORTED')
+    return new HttpStatusError(message, status, code);
   const retryAfterMs = retryAfter(response, now);
   return new TransientError(message, retryAfterMs === undefined ? {} : { retryAfterMs });
 }

@@ -68,10 +68,16 @@ export function createHttpClient({ local, lookup = systemLookup }: HttpClientOpt
         return await exchange(transport, url, request, request.timeoutMs);
       } catch (error) {
         if (!(error instanceof StaleConnection)) throw error;
+        if (request.once === true) throw failureOf(request.method, url, 'ECONNRESET');
         return exchange({ ...transport, agent: false }, url, request, deadline - performance.now());
       }
     },
   };
+}
+
+/** The query may hold secrets, and so may the text of an error. */
+function failureOf(method: string, url: URL, what: string): TransientError {
+  return new TransientError(`${method} ${url.origin}${url.pathname}: ${what}`);
 }
 
 interface Transport {
@@ -82,7 +88,7 @@ interface Transport {
 
 /**
  * A kept connection was reset before an answer came. Most likely the server had closed it and saw no request, but that is
- * not certain: what must not happen twice carries an idempotency key.
+ * not certain: what must not happen twice carries an idempotency key, or is sent `once`.
  */
 class StaleConnection extends Error {}
 
@@ -93,9 +99,10 @@ function exchange(
   timeoutMs: number,
 ): Promise<HttpResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>();
-  // The query may hold secrets, and so may the text of an error.
-  const failure = (what: string) => new TransientError(`${method} ${url.origin}${url.pathname}: ${what}`);
-  const outgoing = start(() => send(url, { method, headers: headers ?? {}, agent, lookup }));
+  const failure = (what: string) => failureOf(method, url, what);
+  // Said by us: after DELETE, Node would send the body without its length, as the beginning of another request.
+  const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
+  const outgoing = start(() => send(url, { method, headers: { ...headers, ...length }, agent, lookup }));
 
   const timer = setTimeout(() => {
     reject(failure(`no answer within ${Math.round(timeoutMs)} ms`));

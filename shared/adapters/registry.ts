@@ -34,6 +34,8 @@ export interface Registry {
   resolveOrReject(desc: QuestDesc): Resolution;
   /** The instance for a pinned distributor, or undefined when its type is gone. */
   instance(distributor: PinnedDistributor): Distributor | undefined;
+  /** How many handles `getStatuses` takes at once, for a distributor whose executor can be asked about many. */
+  maxStatuses(distributor: PinnedDistributor): number | undefined;
   list(): { name: string; target: PinnedDistributor; modes: readonly Mode[] }[];
 }
 
@@ -65,6 +67,7 @@ export function createRegistry(options: {
     }
     return {
       ...settings(desc, distributor.config),
+      ...(type.maxStatuses !== undefined && { grouped: true as const }),
       distributor,
       mode: desc.meta.mode ?? type.modes[0],
     };
@@ -106,18 +109,25 @@ export function createRegistry(options: {
         return { ...resolution, rejected: messageOf(error) };
       }
     },
+    maxStatuses: ({ type }) => types.get(type)?.maxStatuses,
     list: () =>
       [...distributors].map(([name, target]) => ({ name, target, modes: types.get(target.type)?.modes ?? [] })),
   };
 }
 
-/** Time-outs and polling: the quest's, else the distributor's, else the defaults. */
-function settings(desc: QuestDesc, config: CommonConfig): Pick<Resolution, 'timeoutsMs' | 'pollIntervalMs'> {
+/** Time-outs and polling: the quest's, else the distributor's, else the defaults. Limits are the distributor's alone. */
+function settings(desc: QuestDesc, config: CommonConfig): Pick<Resolution, 'timeoutsMs' | 'pollIntervalMs' | 'limits'> {
+  const { maxInFlight, maxStartsPerSecond } = config;
+  const limits = {
+    ...(maxInFlight !== undefined && { maxInFlight }),
+    ...(maxStartsPerSecond !== undefined && { maxStartsPerSecond }),
+  };
   const pick = (phase: 'start' | 'run' | 'stop') =>
     optionalDuration(desc.meta.timeouts?.[phase] ?? config.timeouts?.[phase]) ?? DEFAULT_TIMEOUTS_MS[phase];
   return {
     timeoutsMs: { start: pick('start'), run: pick('run'), stop: pick('stop') },
     // Polling every millisecond would be a way to be throttled, not to be quick.
     pollIntervalMs: Math.max(1000, optionalDuration(config.pollInterval) ?? DEFAULT_POLL_INTERVAL_MS),
+    ...(Object.keys(limits).length > 0 && { limits }),
   };
 }

@@ -23,6 +23,13 @@ export interface RestCall {
   body?: JsonObject;
   /** What the request holds that must not come back in an error; its authorization is one without saying so. */
   secrets?: readonly string[];
+  /** See HttpRequest. */
+  once?: boolean;
+}
+
+/** More than is read of an answer: asking for less may help, asking again will not. */
+export class AnswerTooLarge extends TransientError {
+  override name = 'AnswerTooLarge';
 }
 
 export interface RestOptions {
@@ -42,7 +49,7 @@ const TIMEOUT_MS = 25_000;
 
 /** Where an API is: https, and http for loopback on one machine only (the HTTP client sees to that). */
 export const endpointSchema = z
-  .url({ protocol: /^https?$/, error: 'must be an https URL' })
+  .url({ protocol: /^https?$/, error: 'must be an https URL', abort: true })
   .refine(text => {
     const { search, hash, username, password } = new URL(text);
     return search + hash + username + password === '';
@@ -54,7 +61,7 @@ export function createRest({ services, endpoint, authorization, decode = respons
   const { host } = new URL(endpoint);
 
   return {
-    async call({ method, path, query = {}, body, secrets = [] }, schema) {
+    async call({ method, path, query = {}, body, secrets = [], once = false }, schema) {
       const requestId = Math.floor(services.random() * 2 ** 32)
         .toString(16)
         .padStart(8, '0');
@@ -78,6 +85,7 @@ export function createRest({ services, endpoint, authorization, decode = respons
             allowedHosts: [host],
             timeoutMs: TIMEOUT_MS,
             maxBytes: MAX_ANSWER_BYTES,
+            once,
           }),
         );
         const heard = { ...response, body: strike(response.body, [...secrets, token ?? '']) };
@@ -98,7 +106,7 @@ export function createRest({ services, endpoint, authorization, decode = respons
 }
 
 function parseAnswer<T>(what: string, { status, body, truncated }: HttpResponse, schema: z.ZodType<T>): T {
-  if (truncated) throw new TransientError(`${what} answered ${status} with more than ${MAX_ANSWER_BYTES} bytes`);
+  if (truncated) throw new AnswerTooLarge(`${what} answered ${status} with more than ${MAX_ANSWER_BYTES} bytes`);
   const answer = parseJson(body === '' ? '{}' : body);
   if (answer === undefined)
     throw new TransientError(`${what} answered ${status} with what is not JSON${excerpt(body)}`);

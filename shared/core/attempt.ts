@@ -16,6 +16,13 @@ export const askSchema = z.int().min(1);
 export const waitSchema = z.object({ execution: numberSchema, ask: askSchema, spare: z.int().min(0) });
 export type Wait = z.infer<typeof waitSchema>;
 
+const queuedSchema = z.object({
+  distributor: z.string(),
+  at: instantSchema,
+  /** When to look for a free slot all the same, should whoever freed one have died. */
+  recheckAt: instantSchema,
+});
+
 const common = {
   schemaVersion: z.literal(SCHEMA_VERSION),
   quest: questIdSchema,
@@ -68,6 +75,8 @@ export const attemptSchema = z.discriminatedUnion('state', [
     notBefore: instantSchema,
     /** The execution whose job must be known to be gone first (or its cancel to have failed for long). */
     after: numberSchema.optional(),
+    /** It is due, and waits for a slot of this distributor; whoever came earlier is started earlier. */
+    queued: queuedSchema.optional(),
   }),
   /** Entered with an execution; left when that execution ends. */
   z.object({
@@ -125,7 +134,7 @@ export function isAttemptOver(attempt: Attempt): attempt is EndedAttempt {
 }
 
 /** What every attempt has, whatever its state. */
-type Carried = Omit<AttemptIn<'SCHEDULING'>, 'state' | 'notBefore' | 'after'>;
+type Carried = Omit<AttemptIn<'SCHEDULING'>, 'state' | 'notBefore' | 'after' | 'queued'>;
 
 /** What an attempt carries with it from one state into the next. */
 export function carriedOver(attempt: Attempt): Carried {
@@ -133,8 +142,9 @@ export function carriedOver(attempt: Attempt): Carried {
     state: _,
     notBefore: __,
     after: ___,
-    wait: ____,
-    uncounted: _____,
+    queued: ____,
+    wait: _____,
+    uncounted: ______,
     ...carried
   } = attempt as AttemptIn<'SCHEDULING'> & Pick<AttemptIn<'WAITING'>, 'wait' | 'uncounted'>;
   return carried;

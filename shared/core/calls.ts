@@ -1,5 +1,6 @@
 import { backoffCeiling, CALL_BACKOFF } from './backoff.ts';
 import type { Claim } from './execution.ts';
+import { cut } from './result.ts';
 
 /** Calls of an executor are given up after this long; its claim outlives the call by one backoff. */
 export const CALL_TIMEOUT_MS = { run: 60_000, poll: 30_000, cancel: 30_000, confirm: 30_000 } as const;
@@ -15,6 +16,13 @@ export interface CallError {
   notAsked?: boolean;
   /** `run` answered, but nothing that can be used: there may be a job. */
   jobPossible?: boolean;
+}
+
+const MAX_PROBLEM_CHARACTERS = 1000;
+
+/** Why a call failed, as it is kept for the reason of an end. */
+export function problemOf({ message }: CallError): string {
+  return cut(message, MAX_PROBLEM_CHARACTERS);
 }
 
 export function claimCall(call: Claim['call'], tries: number, now: number, token?: string): Claim {

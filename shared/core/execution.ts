@@ -48,6 +48,8 @@ const pollSchema = z.object({
   intervalMs: z.number().positive(),
   /** Polls in a row that brought nothing new; each doubles the interval. */
   fruitless: z.int().min(0),
+  /** Its executor can be asked about many at once: polls wait for the sweep, which groups them. */
+  grouped: z.literal(true).optional(),
   lastAt: instantSchema.optional(),
   nextAt: instantSchema.optional(),
 });
@@ -98,6 +100,8 @@ const common = {
   auth: z.object({ nonce: z.string(), issuedAt: instantSchema, keyId: z.string() }),
   /** The execution whose result is this one's previous state. */
   stateFrom: numberSchema.optional(),
+  /** The number of the slot that it holds until its job is gone, where its distributor limits how many jobs there are. */
+  slot: numberSchema.optional(),
   /** Phase time-outs in milliseconds; 0 is unlimited. */
   timeoutsMs: z.object({ start: z.number(), run: z.number(), stop: z.number() }),
   launch: launchSchema,
@@ -116,6 +120,8 @@ const live = {
   deadlineAt: instantSchema.optional(),
   /** How often the executor was asked at or after the deadline. */
   asked: z.int().min(0),
+  /** Why the last call of the executor failed, if it did; for the reason, should that be how it ends. */
+  problem: z.string().optional(),
 };
 
 const ended = {

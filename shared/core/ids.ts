@@ -11,6 +11,8 @@ export type AttemptId = Branded<'AttemptId'>;
 export type ExecutionId = Branded<'ExecutionId'>;
 /** `dependency<dependent`: that one attempt has asked for another. */
 export type EdgeId = Branded<'EdgeId'>;
+/** `distributor#use-number`: one of the slots of a distributor. */
+export type SlotId = Branded<'SlotId'>;
 /** `quest|n|e|a`: what an execution's a-th ask waits for. */
 export type WaitId = Branded<'WaitId'>;
 

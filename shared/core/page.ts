@@ -14,7 +14,22 @@ export function pageOf<Row, Item>(
   return rows.length > size && last !== undefined ? { items, next: cursorOf(last) } : { items };
 }
 
-/** The same without the documents that cannot be read: who wants a broken one gets the error from `get`. */
+/**
+ * A page of rows that were asked for with no more than its size, as where mostly one is wanted and reading another costs:
+ * that another follows is not certain.
+ */
+export function fullPageOf<Row, Item>(
+  rows: readonly Row[],
+  size: number,
+  read: (row: Row) => Item,
+  cursorOf: (last: Row) => string,
+): Page<Item> {
+  const items = rows.flatMap(row => ifReadable(() => read(row)) ?? []);
+  const last = rows.at(-1);
+  return rows.length === size && last !== undefined ? { items, next: cursorOf(last) } : { items };
+}
+
+/** A page as `pageOf` makes it, without the documents that cannot be read: who wants a broken one gets the error from `get`. */
 export function readablePage<Row, Item>(
   rows: readonly Row[],
   size: number,

@@ -1,9 +1,10 @@
 import type { Attempt, AttemptState } from './attempt.ts';
 import type { Edge, EdgeFilter } from './edge.ts';
 import type { Execution } from './execution.ts';
-import type { AttemptId, EdgeId, ExecutionId, QuestId, WaitId } from './ids.ts';
+import type { AttemptId, EdgeId, ExecutionId, QuestId, SlotId, WaitId } from './ids.ts';
 import type { JsonObject } from './json.ts';
 import type { Quest } from './quest.ts';
+import type { Slot, SlotUse } from './slot.ts';
 
 /**
  * What the engine needs of the world. Every port is implemented twice (embedded, google) and both pass the same contract
@@ -15,6 +16,7 @@ export interface Documents {
   attempt: Attempt;
   execution: Execution;
   edge: Edge;
+  slot: Slot;
 }
 export type Kind = keyof Documents;
 export interface Ids {
@@ -22,6 +24,7 @@ export interface Ids {
   attempt: AttemptId;
   execution: ExecutionId;
   edge: EdgeId;
+  slot: SlotId;
 }
 
 /** Names one state of one document for its store; opaque to everybody else. */
@@ -35,12 +38,17 @@ export interface Stored<Document> {
 /** One document of a commit. Without `ifVersion` the document must not exist yet. */
 export type Write = { [K in Kind]: { kind: K; doc: Documents[K]; ifVersion?: Version } }[Kind];
 
+/** What the system can owe something to. */
+export type OwedKind = 'attempt' | 'execution' | 'slot';
+
 export interface DueDocument {
-  kind: 'attempt' | 'execution';
+  kind: OwedKind;
   id: string;
   /** 0 when the document cannot be read; a store that finds it without its body may learn that only from `get`. */
   revision: number;
   wakeAt: number;
+  /** What is owed is a poll that may be made together with others of this group. */
+  group?: string;
 }
 
 export interface Page<Item> {
@@ -74,19 +82,13 @@ export interface Store {
   commit(writes: readonly Write[]): Promise<Version[]>;
 
   /** Documents of a shard whose `wakeAt` is at or before `before`, the oldest first, unreadable ones among them. */
-  due(
-    kind: 'attempt' | 'execution',
-    shard: number,
-    before: number,
-    limit: number,
-    after?: string,
-  ): Promise<Page<DueDocument>>;
+  due(kind: OwedKind, shard: number, before: number, limit: number, after?: string): Promise<Page<DueDocument>>;
 
   /**
    * Moves only `wakeAt`, also of a document that cannot be read, so that it blocks nobody. What is owed nothing, or is
    * written meanwhile, is left alone.
    */
-  postpone(kind: 'attempt' | 'execution', id: string, until: number): Promise<void>;
+  postpone(kind: OwedKind, id: string, until: number): Promise<void>;
 
   /** Ordered by id. */
   listAttempts(query: AttemptQuery): Promise<Page<Attempt>>;
@@ -99,6 +101,18 @@ export interface Store {
 
   /** How many edges of a wait are open, as of now; counts no further than `upTo`. */
   countOpen(wait: WaitId, upTo: number): Promise<number>;
+
+  /**
+   * Attempts that wait for a slot of this distributor, in order of arrival; `next` on every page that is full. Those that
+   * cannot be read are left out.
+   */
+  listQueued(distributor: string, limit: number, after?: string): Promise<Page<Stored<Attempt>>>;
+
+  /** Slots with numbers up to `count` that may be taken at `now`, in no order. Those that cannot be read are left out. */
+  listFree(
+    slots: { distributor: string; use: SlotUse; count: number; now: number },
+    limit: number,
+  ): Promise<Stored<Slot>[]>;
 
   /**
    * Resolves when the attempt was perhaps written since `version`, or when `signal` aborts. The caller reads again.
@@ -122,8 +136,8 @@ export interface AdapterDocuments {
   list(options: { limit: number; after?: string }): Promise<Page<{ id: string } & Stored<JsonObject>>>;
 }
 
-/** The paths of the `tasks` function. The first five say what was owed when the task was made. */
-export type TaskPath = 'run' | 'poll' | 'cancel' | 'wake' | 'propagate' | `distributor/${string}`;
+/** The paths of the `tasks` function. The first six say what was owed when the task was made. */
+export type TaskPath = 'run' | 'poll' | 'cancel' | 'wake' | 'propagate' | 'start' | 'polls' | `distributor/${string}`;
 
 export interface QueueTask {
   path: TaskPath;

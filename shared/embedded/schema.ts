@@ -1,5 +1,5 @@
 /** Rises with every change of the tables below; a file of another version is refused. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /**
  * Ordinary rowid tables: WITHOUT ROWID made a million inserts take 99 s instead of 36–40 s. Bodies come last, so that a
@@ -20,13 +20,20 @@ const EDGES = `
   CREATE INDEX edges_open ON edges (open_for, id) WHERE open_for IS NOT NULL;
 `;
 
+const LINES = `
+  CREATE INDEX documents_in_line ON documents (line, place, id) WHERE line IS NOT NULL;
+`;
+
 /** What makes a file of the next version of one of this version, by version. */
-export const MIGRATIONS: Readonly<Record<number, string>> = { 1: EDGES };
+export const MIGRATIONS: Readonly<Record<number, string>> = {
+  1: EDGES,
+  2: `ALTER TABLE documents ADD COLUMN line TEXT; ALTER TABLE documents ADD COLUMN place INTEGER; ${LINES}`,
+};
 
 export const SCHEMA = `
   ${EDGES}
 
-  -- Quests, attempts and executions in one table: their ids differ in shape, and those of one quest are neighbours, so
+  -- Quests, attempts, executions and slots in one table: their ids differ in shape, and those of one quest are neighbours, so
   -- that a commit of several of them touches few pages.
   CREATE TABLE documents (
     id TEXT PRIMARY KEY NOT NULL,
@@ -36,8 +43,11 @@ export const SCHEMA = `
     wake_at INTEGER,
     state TEXT,       -- of attempts only
     distributor TEXT, -- of attempts only
-    body TEXT NOT NULL
+    body TEXT NOT NULL,
+    -- Of attempts that wait for a slot and of free slots. Found by the index only, so they may stand behind the body.
+    line TEXT, place INTEGER
   );
+  ${LINES}
   CREATE INDEX documents_due ON documents (kind, shard, wake_at) WHERE wake_at IS NOT NULL;
   -- Also answers state and distributor together from the index alone. Every index that holds the state costs a third of
   -- the writes' rate, so there is only one.

@@ -1,15 +1,15 @@
 import { EventEmitter, once } from 'node:events';
 import { type Attempt, idOfAttempt } from '../core/attempt.ts';
 import type { StatementResultingChanges } from 'node:sqlite';
-import { idOf, ifReadable, readDocument } from '../core/documents.ts';
+import { groupOf, idOf, ifReadable, lineOfFree, lineOfQueued, placeOf, readDocument } from '../core/documents.ts';
 import { type Edge, idOfEdge, waitOfEdge } from '../core/edge.ts';
 import { ConflictError } from '../core/errors.ts';
 import { executionId, parseAttemptId } from '../core/ids.ts';
 import { parseJson } from '../core/json.ts';
-import type { Documents, Kind, Store, Version, Write } from '../core/ports.ts';
+import type { Documents, DueDocument, Kind, OwedKind, Store, Version, Write } from '../core/ports.ts';
 import { createAdapterDocuments, createExpiry } from './adapter-documents.ts';
 import type { Database } from './database.ts';
-import { pageOf, readablePage } from '../core/page.ts';
+import { fullPageOf, pageOf, readablePage } from '../core/page.ts';
 
 export interface EmbeddedStore extends Store {
   /** Deletes the adapter documents that have expired. */
@@ -26,11 +26,13 @@ interface Row {
 export function createStore(database: Database): EmbeddedStore {
   const select = database.prepare('SELECT id, version, body FROM documents WHERE id = ? AND kind = ?');
   const insert = database.prepare(`
-    INSERT INTO documents (id, kind, version, shard, wake_at, state, distributor, body) VALUES (?, ?, 1, ?, ?, ?, ?, ?)
+    INSERT INTO documents (id, kind, version, shard, wake_at, state, distributor, line, place, body)
+    VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING`);
   // Shard and distributor of a document never change; not to name them spares their indexes.
   const update = database.prepare(`
-    UPDATE documents SET version = version + 1, wake_at = ?, state = ?, body = ? WHERE id = ? AND version = ?`);
+    UPDATE documents SET version = version + 1, wake_at = ?, state = ?, line = ?, place = ?, body = ?
+    WHERE id = ? AND version = ?`);
   const selectEdge = database.prepare('SELECT id, version, body FROM edges WHERE id = ?');
   const insertEdge = database.prepare(`
     INSERT INTO edges (id, version, dependent, dependency, open_for, body) VALUES (?, 1, ?, ?, ?, ?)
@@ -41,6 +43,11 @@ export function createStore(database: Database): EmbeddedStore {
   const selectDue = database.prepare(`
     SELECT rowid, id, wake_at, body FROM documents
     WHERE kind = ? AND shard = ? AND wake_at <= ? AND (wake_at, rowid) > (?, ?) ORDER BY wake_at, rowid LIMIT ?`);
+  const selectQueued = database.prepare(`
+    SELECT id, version, place, body FROM documents WHERE line = ? AND (place, id) > (?, ?) ORDER BY place, id LIMIT ?`);
+  const selectFree = database.prepare(`
+    SELECT id, version, body FROM documents
+    WHERE line = ? AND place <= ? AND json_extract(body, '$.number') <= ? ORDER BY place, id LIMIT ?`);
   const postpone = database.prepare(`
     UPDATE documents SET version = version + 1, wake_at = ?1,
       body = CASE WHEN json_valid(body) THEN json_set(body, '$.wakeAt', ?1) ELSE body END
@@ -64,10 +71,11 @@ export function createStore(database: Database): EmbeddedStore {
   function applyDocument(write: DocumentWrite): StatementResultingChanges {
     const { kind, doc, ifVersion } = write;
     const { id, shard = null, wakeAt = null, state = null, distributor = null } = columnsOf(write);
+    const { line = null, at: place = null } = placeOf(write) ?? {};
     const body = JSON.stringify(doc);
     return ifVersion === undefined
-      ? insert.run(id, kind, shard, wakeAt, state, distributor, body)
-      : update.run(wakeAt, state, body, id, Number(ifVersion));
+      ? insert.run(id, kind, shard, wakeAt, state, distributor, line, place, body)
+      : update.run(wakeAt, state, line, place, body, id, Number(ifVersion));
   }
 
   function applyEdge(edge: Edge, ifVersion: Version | undefined): StatementResultingChanges {
@@ -98,7 +106,7 @@ export function createStore(database: Database): EmbeddedStore {
       return pageOf(
         rows,
         limit,
-        found => ({ kind, id: found.id, revision: revisionOf(kind, found), wakeAt: found.wake_at }),
+        found => dueDocument(kind, found),
         last => `${last.wake_at}|${last.rowid}`,
       );
     },
@@ -154,6 +162,27 @@ export function createStore(database: Database): EmbeddedStore {
       return selectOpen.all(wait, upTo).length;
     },
 
+    async listQueued(distributor, limit, after = '') {
+      const [place = '', id = ''] = after.split('\n');
+      const found = selectQueued.all(lineOfQueued(distributor), Number(place), id, limit);
+      return fullPageOf(
+        found as unknown as (Row & { place: number })[],
+        limit,
+        one => ({ doc: read('attempt', one), version: versionOf(one.version) }),
+        last => `${last.place}\n${last.id}`,
+      );
+    },
+
+    async listFree({ count, now, ...of }, limit) {
+      const rows = selectFree.all(lineOfFree(of), now, count, limit) as unknown as Row[];
+      return fullPageOf(
+        rows,
+        limit,
+        found => ({ doc: read('slot', found), version: versionOf(found.version) }),
+        last => last.id,
+      ).items;
+    },
+
     async changed(id, version, signal) {
       // Between this look and the subscription nothing else can run, so no write is missed.
       const found = row('attempt', id);
@@ -181,7 +210,7 @@ function columnsOf(write: DocumentWrite): Columns {
   const id = idOf(write);
   if (write.kind === 'quest') return { id };
   const { shard, wakeAt } = write.doc;
-  if (write.kind === 'execution') return { id, shard, wakeAt };
+  if (write.kind !== 'attempt') return { id, shard, wakeAt };
   const { state, distributor } = write.doc;
   return { id, shard, wakeAt, state, distributor };
 }
@@ -198,8 +227,10 @@ function read<K extends Kind>(kind: K, { id, body }: Row): Documents[K] {
   return readDocument(kind, id, parseJson(body));
 }
 
-function revisionOf(kind: 'attempt' | 'execution', row: Row): number {
-  return ifReadable(() => read(kind, row))?.revision ?? 0;
+function dueDocument(kind: OwedKind, row: Row & { wake_at: number }): DueDocument {
+  const doc = ifReadable(() => read(kind, row));
+  const group = doc && groupOf({ kind, doc } as Write);
+  return { kind, id: row.id, revision: doc?.revision ?? 0, wakeAt: row.wake_at, ...(group !== undefined && { group }) };
 }
 
 function versionOf(writes: number): Version {

@@ -66,7 +66,7 @@ export async function prepared<T>(preparation: Promise<T>): Promise<T> {
 /** An executor may ask for patience, but not for a day. */
 const LONGEST_RETRY_AFTER_MS = 60 * 60_000;
 
-function callError(call: Claim['call'], thrown: unknown): CallError {
+export function callError(call: Claim['call'], thrown: unknown): CallError {
   const asked = thrown instanceof TransientError ? thrown.retryAfterMs : undefined;
   const retryAfterMs = asked === undefined ? undefined : Math.min(asked, LONGEST_RETRY_AFTER_MS);
   // An executor that refuses who we are has not looked at what we asked.

@@ -11,9 +11,11 @@ import { cancelAttempt } from './cancel.ts';
 import { type Dependencies, ensureGraphData } from './depend.ts';
 import { type Ensured, ensureGraph } from './ensure.ts';
 import { finish } from './finish.ts';
+import { receiveHint } from './hint.ts';
 import { drop, publishNotification, receiveMessage } from './notify.ts';
 import { assemble, type EngineOptions } from './parts.ts';
 import * as read from './read.ts';
+import { type Polls, pollTogether } from './polls.ts';
 import { recover } from './recover.ts';
 import { type Swept, sweep } from './sweep.ts';
 import { wake } from './wake.ts';
@@ -45,9 +47,12 @@ export interface Engine {
   publishNotification(id: ExecutionId, authToken: string, data: string): Promise<void>;
 
   receiveMessage(message: TopicMessage): Promise<string>;
+  /** A message of a distributor's own topic, which proves nothing. */
+  receiveHint(distributor: string, message: TopicMessage): Promise<string>;
   /** Counts and logs what cannot even be parsed. */
   drop(what: 'notification' | 'task', reason: string): string;
   wake(wake: Wake): Promise<string>;
+  pollTogether(polls: Polls): Promise<string>;
   handleAdapterTask(distributor: string, task: AdapterQueueTask, retryCount: number): Promise<string>;
   sweep(): Promise<Swept>;
 
@@ -74,8 +79,10 @@ export function createEngine(options: EngineOptions): Engine {
     walkGraphOf: (id, call) => walkGraphOf(parts, id, call),
     publishNotification: (id, authToken, data) => publishNotification(parts, id, authToken, data),
     receiveMessage: message => receiveMessage(parts, message),
+    receiveHint: (distributor, message) => receiveHint(parts, distributor, message),
     drop: (what, reason) => drop(parts, what, reason),
     wake: target => wake(parts, target),
+    pollTogether: polls => pollTogether(parts, polls),
     handleAdapterTask: (name, task, retryCount) => handleAdapterTask(parts, name, task, retryCount),
     sweep: () => sweep(parts),
     recover: () => recover(parts),

@@ -1,10 +1,17 @@
-import { idOfAttempt } from '../core/attempt.ts';
 import type { Context, Decision } from '../core/decide/decision.ts';
+import { idOf } from '../core/documents.ts';
 import { ConflictError, TransientError } from '../core/errors.ts';
-import { idOfExecution } from '../core/execution.ts';
-import { attemptObligations, earliest, executionObligations, PROMPT_HORIZON_MS } from '../core/obligations.ts';
-import type { Documents, Kind, Store, Version, Write } from '../core/ports.ts';
+import {
+  attemptObligations,
+  earliest,
+  executionObligations,
+  type Obligation,
+  PROMPT_HORIZON_MS,
+  slotObligations,
+} from '../core/obligations.ts';
+import type { Documents, Kind, OwedKind, Version, Write } from '../core/ports.ts';
 import type { Parts } from './parts.ts';
+import { releasedSlot } from './slots.ts';
 import { wakeTask } from './wake-task.ts';
 
 /** Documents as they were read, and how to write over exactly these. */
@@ -39,8 +46,7 @@ export async function applyEvent<Docs extends object, Answer>(
     if (decision.kind === 'refused') throw decision.error;
     if (decision.kind === 'ignored') return { ...snapshot, kind: 'ignored', reason: decision.reason };
     try {
-      const versions = await commitWrites(parts.store, decision.writes, snapshot.versions);
-      await enqueuePromptWakes(parts, decision.writes);
+      const versions = await commitWrites(parts, decision.writes, snapshot);
       return {
         kind: 'committed',
         answer: decision.answer,
@@ -61,35 +67,53 @@ export async function pauseBeforeRetry({ clock, random }: Parts, tries: number):
 }
 
 async function commitWrites(
-  store: Store,
+  parts: Parts,
   documents: Partial<Documents>,
-  read: Partial<Record<Kind, Version>>,
+  { docs, versions: read }: Snapshot<object>,
 ): Promise<Partial<Record<Kind, Version>>> {
-  const writes = (Object.keys(documents) as Kind[]).map(kind => {
+  const kinds = Object.keys(documents) as Kind[];
+  const writes = kinds.map(kind => {
     const ifVersion = read[kind];
     return { kind, doc: documents[kind], ...(ifVersion !== undefined && { ifVersion }) } as Write;
   });
-  const versions = await store.commit(writes);
-  return Object.fromEntries(writes.map(({ kind }, i) => [kind, versions[i]]));
+  const released = await releasedSlot(parts, (docs as Partial<Documents>).execution, documents.execution);
+  const versions = await commitAll(parts, released === undefined ? writes : [...writes, released]);
+  return Object.fromEntries(kinds.map((kind, i) => [kind, versions[i]]));
+}
+
+/** Commits, then goes the prompt path for what is owed now. */
+export async function commitAll(parts: Parts, writes: readonly Write[]): Promise<Version[]> {
+  const versions = await parts.store.commit(writes);
+  await enqueuePromptWakes(parts, writes);
+  return versions;
 }
 
 /**
  * The prompt path: a task for what a written document is owed now or soon. The sweep finds the same by `wakeAt`, so a task
  * that cannot be enqueued costs time and nothing else.
  */
-async function enqueuePromptWakes(parts: Parts, { attempt, execution }: Partial<Documents>): Promise<void> {
+async function enqueuePromptWakes(parts: Parts, writes: readonly Write[]): Promise<void> {
   const horizon = parts.clock.now() + PROMPT_HORIZON_MS;
-  const tasks = [];
-  for (const [doc, id, obligations] of [
-    [attempt, attempt && idOfAttempt(attempt), attempt && attemptObligations(attempt)],
-    [execution, execution && idOfExecution(execution), execution && executionObligations(execution)],
-  ] as const) {
-    const next = earliest(obligations?.filter(({ prompt, at }) => prompt && at <= horizon) ?? []);
-    if (doc && id && next) tasks.push(wakeTask({ id, revision: doc.revision }, next.owed, { at: next.at }));
-  }
+  const tasks = writes.flatMap(write => {
+    if (write.kind === 'quest' || write.kind === 'edge') return [];
+    const next = earliest(obligationsOf(write).filter(({ prompt, at }) => prompt && at <= horizon));
+    if (next === undefined) return [];
+    return wakeTask({ id: idOf(write), revision: write.doc.revision }, next.owed, { at: next.at });
+  });
   try {
     await Promise.all(tasks.map(task => parts.queue.enqueue(task)));
   } catch (error) {
     parts.log.warn('a wake-up was not enqueued; the sweep will find it', { error: String(error) });
+  }
+}
+
+function obligationsOf(write: Extract<Write, { kind: OwedKind }>): Obligation[] {
+  switch (write.kind) {
+    case 'attempt':
+      return attemptObligations(write.doc);
+    case 'execution':
+      return executionObligations(write.doc);
+    case 'slot':
+      return slotObligations(write.doc);
   }
 }

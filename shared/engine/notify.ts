@@ -25,12 +25,16 @@ export async function receiveMessage(parts: Parts, message: TopicMessage): Promi
   if (claims === undefined || (named !== undefined && named !== claims.execution))
     return drop(parts, 'notification', 'forged');
   const notification = { executionId: claims.execution, data: message.data, attributes };
+  return orDropUnreadable(parts, claims.execution, () => handleNotification(parts, notification, claims.distributor));
+}
+
+/** For what is about a document that cannot be read: the sweep puts it off and says so; a message cannot do anything about it. */
+export async function orDropUnreadable(parts: Parts, id: ExecutionId, handle: () => Promise<string>): Promise<string> {
   try {
-    return await handleNotification(parts, notification, claims.distributor);
+    return await handle();
   } catch (error) {
     if (!(error instanceof UnreadableDocument)) throw error;
-    // The sweep puts it off and says so; this message cannot do anything about it.
-    return drop(parts, 'notification', 'unreadable document', claims.execution);
+    return drop(parts, 'notification', 'unreadable document', id);
   }
 }
 

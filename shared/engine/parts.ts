@@ -32,6 +32,10 @@ export interface Parts extends EngineOptions {
   registry: Registry;
   quests: QuestCache;
   outboxes: Outboxes;
+  /** How many slots of each use there are, as far as this instance knows. */
+  opened: Map<string, number>;
+  /** The last of those in this instance that start attempts of a distributor, one after the other. */
+  turns: Map<string, Promise<void>>;
   /** Time and chance, as decisions take them. */
   context(): Context;
   /** Counts what an operator may want to know of; returns how often it has happened in this instance. */
@@ -45,6 +49,8 @@ export function assemble(options: EngineOptions): Parts {
   return {
     ...options,
     outboxes,
+    opened: new Map(),
+    turns: new Map(),
     registry: createRegistry({ types, distributors, servicesFor: servicesFactory(options, outboxes) }),
     quests: createQuestCache(options.store),
     context: () => ({ now: clock.now(), random: random.fraction() }),

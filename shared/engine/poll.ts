@@ -12,9 +12,14 @@ import type { Parts } from './parts.ts';
 
 /** Makes a claimed call of `getStatus`, for an execution that goes on or for a job that should be gone. */
 export async function performPoll(parts: Parts, claimed: Snapshot<Docs>, claim: Claim): Promise<void> {
-  const { execution } = claimed.docs;
-  const id = idOfExecution(execution);
-  const outcome = await askStatus(parts, claimed.docs, claim);
+  await recordPoll(parts, claimed, claim, await askStatus(parts, claimed.docs, claim));
+}
+
+/** What an executor said when it was asked. */
+export type Asked = TaskStatus | { error: CallError };
+
+export async function recordPoll(parts: Parts, claimed: Snapshot<Docs>, claim: Claim, outcome: Asked): Promise<void> {
+  const id = idOfExecution(claimed.docs.execution);
   if ('error' in outcome) parts.log.warn('poll failed', { execution: id, error: outcome.error.message });
   await applyEvent(
     parts,
@@ -27,7 +32,7 @@ export async function performPoll(parts: Parts, claimed: Snapshot<Docs>, claim: 
   );
 }
 
-async function askStatus(parts: Parts, docs: Docs, claim: Claim): Promise<TaskStatus | { error: CallError }> {
+async function askStatus(parts: Parts, docs: Docs, claim: Claim): Promise<Asked> {
   const { execution, quest } = docs;
   const token = claim.token ?? tokenOf(execution);
   const call = await callAdapter(parts, claim.call, async () => {
@@ -36,13 +41,16 @@ async function askStatus(parts: Parts, docs: Docs, claim: Claim): Promise<TaskSt
     const adapter = adapterOf(parts, execution.distributor);
     return statusOrAgain(await adapter.getStatus(handle, structuredClone(quest.desc)));
   });
-  if ('value' in call) return call.value;
-  // Credentials change: what is forbidden today says nothing about the job.
-  return { error: isCredentialError(call.thrown) ? { ...call.error, transient: true } : call.error };
+  return 'value' in call ? call.value : { error: pollError(call) };
+}
+
+/** Credentials change: what is forbidden today says nothing about the job. */
+export function pollError({ error, thrown }: { error: CallError; thrown: unknown }): CallError {
+  return isCredentialError(thrown) ? { ...error, transient: true } : error;
 }
 
 /** An adapter that answers nonsense says nothing about the job: it is asked again. */
-function statusOrAgain(answer: unknown): TaskStatus {
+export function statusOrAgain(answer: unknown): TaskStatus {
   try {
     return normalizeStatus(answer);
   } catch (error) {

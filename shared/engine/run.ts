@@ -1,7 +1,5 @@
 import type { RunOutcome } from '../adapters/contract.ts';
-import { type Attempt, idOfAttempt } from '../core/attempt.ts';
-import type { Context, Docs } from '../core/decide/decision.ts';
-import { decideLaunch } from '../core/decide/launch.ts';
+import type { Docs } from '../core/decide/decision.ts';
 import { decideRunRecorded, type Launched } from '../core/decide/run.ts';
 import {
   type AdapterTask,
@@ -10,69 +8,14 @@ import {
   idOfExecution,
   MAX_TOKEN_CHARACTERS,
 } from '../core/execution.ts';
-import { executionId } from '../core/ids.ts';
 import { normalizeStatus, pending, type TaskStatus } from '../core/result.ts';
 import { adapterOf, callAdapter, prepared, UnusableAnswer } from './call.ts';
 import { describeTask } from './describe.ts';
-import { loadAttemptOf, loadDocsOf, loadQuest } from './load.ts';
+import { loadDocsOf } from './load.ts';
 import { applyEvent, type Snapshot } from './loop.ts';
 import { handleNotification } from './notify.ts';
 import type { Parts } from './parts.ts';
 import { adapterQueueTask } from './services.ts';
-
-/** An attempt's wake-up: creates its next execution and runs it. */
-export async function launch(parts: Parts, found: Found, revision: number): Promise<string> {
-  const quest = await loadQuest(parts, found.docs.attempt.quest);
-  const resolution = parts.registry.resolveOrReject(quest.desc);
-  const nonce = parts.random.token(16);
-  const outcome = await applyEvent(
-    parts,
-    async () =>
-      withFreeNumber(parts, await withPrevious(parts, await loadAttemptOf(parts, idOfAttempt(found.docs.attempt)))),
-    (docs, context: Context) =>
-      decideLaunch(docs, { revision, resolution, nonce, keyId: parts.keyring.current }, context),
-    await withPrevious(parts, found),
-  );
-  if (outcome.kind === 'ignored') return outcome.reason;
-  const { attempt, execution } = outcome.docs;
-  const { claim } = outcome.answer;
-  if (claim === undefined || execution === undefined) return 'not launched';
-  await performRun(parts, { docs: { quest, attempt, execution }, versions: outcome.versions }, claim);
-  return 'launched';
-}
-
-type Found = Snapshot<{ attempt: Attempt }>;
-
-interface LaunchDocs {
-  attempt: Attempt;
-  previous: Execution | undefined;
-  /** The number of the next execution, where it is not the one after the last. */
-  next: number | undefined;
-  execution?: Execution;
-}
-
-async function withPrevious({ store }: Parts, { docs: { attempt }, versions }: Found): Promise<Snapshot<LaunchDocs>> {
-  const after = attempt.state === 'SCHEDULING' ? attempt.after : undefined;
-  const previous = after && (await store.get('execution', executionId(attempt.quest, attempt.attempt, after)));
-  return { docs: { attempt, previous: previous ? previous.doc : undefined, next: undefined }, versions };
-}
-
-/**
- * For a second try: an execution may outlive the attempt that it was of, since after a retention period each document is
- * deleted by itself.
- */
-async function withFreeNumber(
-  { store }: Parts,
-  { docs, versions }: Snapshot<LaunchDocs>,
-): Promise<Snapshot<LaunchDocs>> {
-  const { quest, attempt, executions, state } = docs.attempt;
-  if (state !== 'SCHEDULING') return { docs, versions };
-  for (let next = executions + 1; ; next++) {
-    if ((await store.get('execution', executionId(quest, attempt, next))) === undefined) {
-      return { docs: { ...docs, next }, versions };
-    }
-  }
-}
 
 /** Makes a claimed call of `run` and records what came of it. */
 export async function performRun(parts: Parts, claimed: Snapshot<Docs>, claim: Claim): Promise<void> {

@@ -1,6 +1,8 @@
 import { isTransient, messageOf } from '../core/errors.ts';
-import { SHARDS } from '../core/ids.ts';
-import type { DueDocument, QueueTask } from '../core/ports.ts';
+import { SHARDS, shardOf } from '../core/ids.ts';
+import { sha256 } from '../core/json.ts';
+import type { DueDocument, OwedKind, QueueTask } from '../core/ports.ts';
+import { SLOT_SHARD } from '../core/slot.ts';
 import type { Parts } from './parts.ts';
 import { targetOf, wakeTask } from './wake-task.ts';
 
@@ -10,6 +12,8 @@ const PAGE_SIZE = 250;
 /** A sweep that finds nothing, as most do, is nothing but waiting for answers. Divides SHARDS. */
 const SHARDS_AT_ONCE = 4;
 const KINDS = ['execution', 'attempt'] as const;
+/** Polls that one task makes: more than an executor takes at once would only take longer. */
+const MAX_GROUP = 200;
 /** Stops well before the caller's own time-out; the next sweep starts at another shard. */
 const TIME_BUDGET_MS = 45_000;
 
@@ -24,46 +28,80 @@ export interface Swept {
 export async function sweep(parts: Parts): Promise<Swept> {
   const startedAt = parts.clock.now();
   const firstShard = Math.floor(parts.random.fraction() * SHARDS);
-  const isOver = () => parts.clock.now() - startedAt > TIME_BUDGET_MS;
-  let due = 0;
-  let complete = true;
+  const sweeping: Sweeping = {
+    startedAt,
+    isOver: () => parts.clock.now() - startedAt > TIME_BUDGET_MS,
+    groups: new Map(),
+  };
+  const swept: Swept = { due: 0, complete: true };
+  const add = (one: Swept) => {
+    swept.due += one.due;
+    swept.complete &&= one.complete;
+  };
   for (let i = 0; i < SHARDS; i += SHARDS_AT_ONCE) {
     const shards = Array.from({ length: SHARDS_AT_ONCE }, (_, n) => (firstShard + i + n) % SHARDS);
-    const swept = await Promise.all(
-      shards.flatMap(shard => KINDS.map(kind => sweepShard(parts, kind, shard, startedAt, isOver))),
-    );
-    for (const one of swept) {
-      due += one.due;
-      complete &&= one.complete;
-    }
+    const ranges = shards.flatMap(shard => KINDS.map(kind => ({ kind, shard })));
+    const slots = i === 0 ? [{ kind: 'slot', shard: SLOT_SHARD } as const] : [];
+    const all = await Promise.all([...ranges, ...slots].map(range => sweepShard(parts, range, sweeping)));
+    all.forEach(add);
   }
-  if (due > 0 || !complete) parts.log.info('swept', { due, complete });
-  return { due, complete };
+  add(await enqueueGroups(parts, sweeping, 1));
+  if (swept.due > 0 || !swept.complete) parts.log.info('swept', { ...swept });
+  return swept;
+}
+
+interface Sweeping {
+  startedAt: number;
+  isOver(): boolean;
+  /** Polls that were found and may be made together, by group, across all shards. */
+  groups: Map<string, DueDocument[]>;
 }
 
 /** One shard that cannot be read must not keep the others from being swept. */
 async function sweepShard(
   parts: Parts,
-  kind: 'attempt' | 'execution',
-  shard: number,
-  now: number,
-  isOver: () => boolean,
+  { kind, shard }: { kind: OwedKind; shard: number },
+  sweeping: Sweeping,
 ): Promise<Swept> {
+  const { startedAt: now, isOver, groups } = sweeping;
   let due = 0;
   try {
     for (let after: string | undefined; ; ) {
       if (isOver()) return { due, complete: false };
       const page = await parts.store.due(kind, shard, now, PAGE_SIZE, after);
       const known = page.items.filter(({ id }) => isKnown(parts, id));
-      await Promise.all(known.map(item => parts.queue.enqueue(sweepTask(item, now))));
+      const [grouped, alone] = [known.filter(isGrouped), known.filter(item => !isGrouped(item))];
+      for (const item of grouped) groups.set(item.group, [...(groups.get(item.group) ?? []), item]);
+      await Promise.all(alone.map(item => parts.queue.enqueue(sweepTask(item, now))));
       due += page.items.length;
-      if (page.next === undefined) return { due, complete: true };
+      const { complete } = await enqueueGroups(parts, sweeping, MAX_GROUP);
+      if (page.next === undefined) return { due, complete };
       after = page.next;
     }
   } catch (error) {
     const severity = isTransient(error) ? 'warn' : 'error';
     parts.log[severity]('a shard could not be swept', { kind, shard, error: messageOf(error) });
     return { due, complete: false };
+  }
+}
+
+function isGrouped(item: DueDocument): item is DueDocument & { group: string } {
+  return item.group !== undefined;
+}
+
+/** Enqueues the polls of groups that have at least this many; what fails is found again by the next sweep. */
+async function enqueueGroups(parts: Parts, { groups, startedAt }: Sweeping, atLeast: number): Promise<Swept> {
+  const tasks: QueueTask[] = [];
+  for (const [group, items] of groups) {
+    while (items.length >= atLeast && items.length > 0) tasks.push(pollsTask(items.splice(0, MAX_GROUP), startedAt));
+    if (items.length === 0) groups.delete(group);
+  }
+  try {
+    await Promise.all(tasks.map(task => parts.queue.enqueue(task)));
+    return { due: 0, complete: true };
+  } catch (error) {
+    parts.log.warn('polls could not be enqueued', { error: messageOf(error) });
+    return { due: 0, complete: false };
   }
 }
 
@@ -75,7 +113,18 @@ function isKnown({ log }: Parts, id: string): boolean {
 }
 
 function sweepTask({ id, revision }: DueDocument, now: number): QueueTask {
-  // Names are spread by a hash in front, as Cloud Tasks asks for; ids begin with one. `|` is not allowed in a name.
-  const name = `${id.replaceAll('|', '-')}-${revision}-${Math.floor(now / NAME_WINDOW_MS)}`;
-  return wakeTask({ id, revision }, 'wake', { name });
+  return wakeTask({ id, revision }, 'wake', { name: taskName(id, revision, now) });
+}
+
+function pollsTask(items: readonly DueDocument[], now: number): QueueTask {
+  const wakes = items.map(({ id, revision }) => ({ id, revision }));
+  const name = taskName(sha256(JSON.stringify(wakes)).toString('base64url'), 0, now);
+  return { path: 'polls', body: { wakes }, shard: shardOf(name), name };
+}
+
+/** Names are spread by a hash in front, as Cloud Tasks asks for; ids of quests begin with one. They know no `|`, `#` and `.`. */
+function taskName(id: string, revision: number, now: number): string {
+  const plain = id.replaceAll('|', '-');
+  const name = /^[\w-]+$/.test(plain) ? plain : sha256(id).toString('base64url');
+  return `${name}-${revision}-${Math.floor(now / NAME_WINDOW_MS)}`;
 }

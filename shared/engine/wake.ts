@@ -11,7 +11,9 @@ import { drop } from './notify.ts';
 import type { Parts } from './parts.ts';
 import { performPoll } from './poll.ts';
 import { countDependencies, propagate } from './propagate.ts';
-import { enqueueTasks, launch, performRun } from './run.ts';
+import { launch } from './launch.ts';
+import { enqueueTasks, performRun } from './run.ts';
+import { startOnSlot } from './start.ts';
 import { targetOf, type Wake } from './wake-task.ts';
 
 /** When a document whose decision throws is looked at again. */
@@ -25,9 +27,14 @@ export async function wake(parts: Parts, { id, revision }: Wake): Promise<string
   const target = targetOf(id);
   if (target === undefined) return drop(parts, 'task', 'not an id', id);
   try {
-    return target.kind === 'attempt'
-      ? await wakeAttempt(parts, target.id, revision)
-      : await wakeExecution(parts, target.id, revision);
+    switch (target.kind) {
+      case 'attempt':
+        return await wakeAttempt(parts, target.id, revision);
+      case 'execution':
+        return await wakeExecution(parts, target.id, revision);
+      case 'slot':
+        return await startOnSlot(parts, target.id, revision);
+    }
   } catch (error) {
     if (isTransient(error)) throw error;
     parts.log.error('a document cannot be processed; it is looked at again in an hour', {
@@ -48,6 +55,18 @@ async function wakeAttempt(parts: Parts, id: AttemptId, revision: number): Promi
 }
 
 async function wakeExecution(parts: Parts, id: ExecutionId, revision: number): Promise<string> {
+  const woken = await claimNext(parts, id, revision);
+  if (typeof woken === 'string') return woken;
+  await PERFORM[woken.call.call](parts, woken.claimed, woken.call);
+  return woken.call.call;
+}
+
+/** Claims the call that an execution is owed; a string says what became of the wake-up otherwise. */
+export async function claimNext(
+  parts: Parts,
+  id: ExecutionId,
+  revision: number,
+): Promise<{ claimed: Snapshot<Docs>; call: Claim } | string> {
   const first = await loadDocs(parts, id);
   if (first === undefined) return drop(parts, 'task', 'unknown execution', id);
   const { execution } = first.docs;
@@ -67,14 +86,12 @@ async function wakeExecution(parts: Parts, id: ExecutionId, revision: number): P
   if (abandoned !== undefined) {
     parts.log.error('a job could not be stopped and is given up on', { execution: id, token: abandoned });
   }
-  if (call === undefined) return 'moved';
-  await PERFORM[call.call](parts, outcome, call);
-  return call.call;
+  return call === undefined ? 'moved' : { claimed: outcome, call };
 }
 
 type Perform = (parts: Parts, claimed: Snapshot<Docs>, claim: Claim) => Promise<void>;
 
-const PERFORM: Record<Claim['call'], Perform> = {
+export const PERFORM: Readonly<Record<Claim['call'], Perform>> = {
   run: performRun,
   poll: performPoll,
   confirm: performPoll,

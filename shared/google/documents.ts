@@ -1,6 +1,6 @@
 import { type DocumentData, type DocumentSnapshot, FieldValue, Timestamp } from '@google-cloud/firestore';
 import { SCHEMA_VERSION } from '../core/attempt.ts';
-import { isDone, readDocument } from '../core/documents.ts';
+import { groupOf, isDone, placeOf, readDocument } from '../core/documents.ts';
 import { waitOfEdge } from '../core/edge.ts';
 import { UnreadableDocument } from '../core/errors.ts';
 import { isJsonObject, parseJson } from '../core/json.ts';
@@ -10,7 +10,13 @@ import type { Documents, Kind, Version, Write } from '../core/ports.ts';
  * How documents lie in Firestore: what is queried or shown by the console stands in fields of its own, all else as JSON in
  * `body`, since Firestore's maps hold no nested arrays, no empty names and no more than 20 levels. Nothing stands twice.
  */
-export const COLLECTIONS = { quest: 'quests', attempt: 'attempts', execution: 'executions', edge: 'edges' } as const;
+export const COLLECTIONS = {
+  quest: 'quests',
+  attempt: 'attempts',
+  execution: 'executions',
+  edge: 'edges',
+  slot: 'slots',
+} as const;
 
 /** Beside `schemaVersion`, `wakeAt` and `expireAt`. */
 const FIELDS: Readonly<Record<Kind, readonly string[]>> = {
@@ -18,17 +24,22 @@ const FIELDS: Readonly<Record<Kind, readonly string[]>> = {
   attempt: ['revision', 'shard', 'state', 'distributor'],
   execution: ['revision', 'shard'],
   edge: ['dependent', 'dependency'],
+  slot: ['revision', 'shard', 'number'],
 };
 
 /** `expireAt` is for a TTL policy, which may be off. */
 export function fieldsOf(write: Write, retentionMs: number | undefined): DocumentData {
   const { schemaVersion: _, wakeAt, ...rest } = write.doc as Record<string, unknown> & { wakeAt?: number };
   const entries = Object.entries(rest);
+  const place = placeOf(write);
+  const group = groupOf(write);
   const isField = ([name]: [string, unknown]) => FIELDS[write.kind].includes(name);
   return {
     schemaVersion: SCHEMA_VERSION,
     ...Object.fromEntries(entries.filter(isField)),
     ...(wakeAt !== undefined && { wakeAt: instant(wakeAt) }),
+    ...(place !== undefined && { line: place.line, place: place.at }),
+    ...(group !== undefined && { group }),
     // One field answers what is open of a wait; three would need a composite index.
     ...(write.kind === 'edge' && write.doc.open && { openFor: waitOfEdge(write.doc) }),
     ...(retentionMs !== undefined && isDone(write) && { expireAt: instant(write.doc.updatedAt + retentionMs) }),
@@ -36,17 +47,35 @@ export function fieldsOf(write: Write, retentionMs: number | undefined): Documen
   };
 }
 
+const gone = (...names: string[]) => Object.fromEntries(names.map(name => [name, FieldValue.delete()]));
+
+/** Fields that a document has at times. */
+const OPTIONAL: Readonly<Record<Kind, () => DocumentData>> = {
+  quest: () => ({}),
+  attempt: () => gone('wakeAt', 'line', 'place'),
+  execution: () => gone('wakeAt', 'group'),
+  edge: () => gone('openFor'),
+  slot: () => gone('wakeAt', 'line', 'place'),
+};
+
 /** For an update: a field that is no longer there must go. */
 export function changesOf(write: Write, retentionMs: number | undefined): DocumentData {
-  const gone = FieldValue.delete();
-  const optional = write.kind === 'edge' ? { openFor: gone } : { wakeAt: gone };
-  return { ...optional, expireAt: gone, ...fieldsOf(write, retentionMs) };
+  return { ...OPTIONAL[write.kind](), expireAt: FieldValue.delete(), ...fieldsOf(write, retentionMs) };
 }
 
 /** Throws UnreadableDocument. */
 export function documentOf<K extends Kind>(kind: K, snapshot: DocumentSnapshot): Documents[K] {
   const id = idOfDocument(snapshot.id);
-  const { body, wakeAt, expireAt: _, openFor: __, ...fields } = snapshot.data() ?? {};
+  const {
+    body,
+    wakeAt,
+    expireAt: _,
+    openFor: __,
+    line: ___,
+    place: ____,
+    group: _____,
+    ...fields
+  } = snapshot.data() ?? {};
   if (fields['schemaVersion'] !== SCHEMA_VERSION)
     throw new UnreadableDocument(`${kind} ${id}: schemaVersion is not ${SCHEMA_VERSION}`);
   const rest = typeof body === 'string' ? parseJson(body) : undefined;

@@ -6,11 +6,11 @@ import {
   type Firestore,
   type Timestamp,
 } from '@google-cloud/firestore';
-import { idOf, ifReadable } from '../core/documents.ts';
+import { idOf, ifReadable, lineOfFree, lineOfQueued } from '../core/documents.ts';
 import type { EdgeFilter } from '../core/edge.ts';
 import { ConflictError } from '../core/errors.ts';
 import { executionId, parseAttemptId } from '../core/ids.ts';
-import { pageOf, readablePage } from '../core/page.ts';
+import { fullPageOf, pageOf, readablePage } from '../core/page.ts';
 import type { Clock, Kind, Store } from '../core/ports.ts';
 import { createAdapterDocuments } from './adapter-documents.ts';
 import { createCalls } from './calls.ts';
@@ -75,7 +75,7 @@ export function createStore(firestore: Firestore, options: FirestoreStoreOptions
         .orderBy('wakeAt')
         .orderBy(FieldPath.documentId())
         // Without the bodies, which can be as large as results are.
-        .select('schemaVersion', 'revision', 'wakeAt')
+        .select('schemaVersion', 'revision', 'wakeAt', 'group')
         .limit(limit + 1);
       const query = after === undefined ? sorted : sorted.startAfter(...cursorValues(after));
       const { docs } = await calls.read(`find what is due of shard ${shard}`, () => query.get());
@@ -87,6 +87,7 @@ export function createStore(firestore: Firestore, options: FirestoreStoreOptions
           id: idOfDocument(found.id),
           revision: revisionOf(found),
           wakeAt: wakeAtOf(found).toMillis(),
+          ...groupIn(found),
         }),
         last => `${timestampText(wakeAtOf(last))}|${last.id}`,
       );
@@ -151,6 +152,40 @@ export function createStore(firestore: Firestore, options: FirestoreStoreOptions
       return counted.data().count;
     },
 
+    async listQueued(distributor, limit, after) {
+      const sorted = collectionOf('attempt')
+        .where('line', '==', lineOfQueued(distributor))
+        .orderBy('place')
+        .orderBy(FieldPath.documentId())
+        .limit(limit);
+      const [place = '', name = ''] = after?.split('\n') ?? [];
+      const query = after === undefined ? sorted : sorted.startAfter(Number(place), name);
+      const { docs } = await calls.read(`list who waits for ${distributor}`, () => query.get());
+      return fullPageOf(
+        docs,
+        limit,
+        found => ({ doc: documentOf('attempt', found), version: versionOf(found.updateTime) }),
+        last => `${last.get('place')}\n${last.id}`,
+      );
+    },
+
+    async listFree({ count, now, ...of }, limit) {
+      const query = collectionOf('slot')
+        .where('line', '==', lineOfFree(of))
+        .where('place', '<=', now)
+        .where('number', '<=', count)
+        .orderBy('place')
+        .orderBy('number')
+        .limit(limit);
+      const { docs } = await calls.read(`list free slots of ${of.distributor}`, () => query.get());
+      return fullPageOf(
+        docs,
+        limit,
+        found => ({ doc: documentOf('slot', found), version: versionOf(found.updateTime) }),
+        last => last.id,
+      ).items;
+    },
+
     async changed(id, version, signal) {
       if (signal.aborted) return;
       const { promise: over, resolve: end } = Promise.withResolvers<void>();
@@ -174,6 +209,11 @@ export function createStore(firestore: Firestore, options: FirestoreStoreOptions
 function edgeFilter(of: EdgeFilter): [field: string, operator: '==', value: string] {
   if ('wait' in of) return ['openFor', '==', of.wait];
   return 'dependent' in of ? ['dependent', '==', of.dependent] : ['dependency', '==', of.dependency];
+}
+
+function groupIn(snapshot: DocumentSnapshot): { group?: string } {
+  const group: unknown = snapshot.get('group');
+  return typeof group === 'string' ? { group } : {};
 }
 
 function wakeAtOf(snapshot: DocumentSnapshot): Timestamp {

@@ -264,7 +264,7 @@ export const DOCUMENT_INVARIANTS: readonly Invariant<'written'>[] = [
       'A document has a wakeAt exactly if it is owed something, at the time when that falls due, in its own shard.',
     on: 'written',
     broken({ kind, id, after }) {
-      if (kind === 'quest' || kind === 'edge') return undefined;
+      if (kind === 'quest' || kind === 'edge' || kind === 'slot') return undefined;
       if (after.shard !== shardOf(id)) return `shard ${after.shard}`;
       const due = kind === 'execution' ? earliest(owedTimes(after)) : launchTime(after);
       return after.wakeAt !== due && `wakeAt is ${after.wakeAt}, but ${due} is due`;

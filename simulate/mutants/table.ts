@@ -6,7 +6,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no sweep',
     file: 'shared/engine/sweep.ts',
-    find: 'await Promise.all(known.map(item => parts.queue.enqueue(sweepTask(item, now))));',
+    find: 'await Promise.all(alone.map(item => parts.queue.enqueue(sweepTask(item, now))));',
     put: '',
   },
   {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Distributor } from '../../shared/adapters/contract.ts';
 import { TransientError } from '../../shared/core/errors.ts';
+import type { ExecutionId } from '../../shared/core/ids.ts';
+import type { TaskStatus } from '../../shared/core/result.ts';
 import { errorOf, SERVED_BY, setUp } from './harness.ts';
 
 const FINISHED = JSON.stringify({ state: 'finished', result: { data: { answer: 42 } } });
@@ -84,6 +86,66 @@ describe.each(SERVED_BY)('notify, served by %s', servedBy => {
     expect(await push(message)).toMatchObject(errorOf(503, 'UNAVAILABLE', 'try again'));
     outage.error = new TransientError('the store is away');
     expect(await push(message)).toMatchObject(errorOf(503, 'UNAVAILABLE', 'try again'));
+  });
+});
+
+describe.each(SERVED_BY)('notify for the own topic of a distributor, served by %s', servedBy => {
+  const OWN = '/distributors/main';
+  /** A service that says which of our jobs it means. */
+  const script: Partial<Distributor> = {
+    executionOf: ({ attributes }) => attributes.job as ExecutionId,
+    getStatus: async () => JSON.parse(FINISHED) as TaskStatus,
+  };
+
+  test('a push has the executor asked, which ends the execution', async () => {
+    const { launch, push, deliver, stateOf, tasks } = await setUp(servedBy, { script });
+    const { attempt, execution_id } = await launch();
+    const message = { data: '{"forged": true}', attributes: { job: execution_id } };
+    for (const outcome of ['asks the executor', 'a poll is near'])
+      expect(await push(message, OWN)).toMatchObject({ status: 200, json: { outcome } });
+    expect(await stateOf(attempt)).toBe('EXECUTING');
+    expect(tasks).toMatchObject([{ path: 'poll' }]);
+    await deliver();
+    expect(await push(message, OWN)).toMatchObject({ status: 200, json: { outcome: 'ended already' } });
+    expect(await stateOf(attempt)).toBe('FINISHED');
+  });
+
+  test.each([
+    ['/distributors/main', 'nothing of interest'],
+    ['/distributors/m%61in', 'nothing of interest'],
+    ['/distributors/nickname', 'nothing of interest'],
+    ['/distributors/unheard-of', 'dropped: unknown distributor'],
+    ['/distributors/%2E%2E', 'dropped: unknown distributor'],
+  ])('what is about none of our jobs is acknowledged at %s', async (path, outcome) => {
+    const { push } = await setUp(servedBy, { script });
+    for (const attributes of [undefined, {}, { job: 'another' }])
+      expect(await push({ data: 'any', ...(attributes && { attributes }) }, path)).toMatchObject({
+        status: 200,
+        json: { outcome },
+      });
+  });
+
+  test.each(MALFORMED_BODIES)('a malformed push is acknowledged and logged: %j', async body => {
+    const { call, log } = await setUp(servedBy, { script });
+    expect(await call('notify', `POST ${OWN}`, { body })).toMatchObject(MALFORMED);
+    expect(log.lines).toMatchObject([{ severity: 'warn', fields: { reason: 'malformed' } }]);
+  });
+
+  test.each(['/distributors', '/distributors/', '/distributors/main/more', '/distributors/main:verb'])(
+    'nothing is at %s',
+    async path => {
+      const { push } = await setUp(servedBy, { script });
+      expect((await push({ data: 'any' }, path)).status).toBe(404);
+    },
+  );
+
+  test('what may succeed later is not acknowledged', async () => {
+    const { launch, push, outage } = await setUp(servedBy, { script });
+    const { execution_id } = await launch();
+    outage.error = new TransientError('the store is away');
+    expect(await push({ attributes: { job: execution_id } }, OWN)).toMatchObject(
+      errorOf(503, 'UNAVAILABLE', 'try again'),
+    );
   });
 });
 

@@ -136,11 +136,11 @@ export async function setUp(
     return { quest, attempt, execution: `${attempt}/executions/1`, task, ...task.prepareTopic().attributes };
   }
 
-  /** What Pub/Sub would post. */
-  function push({ data, attributes }: { data?: string; attributes?: object }): Promise<Answer> {
+  /** What Pub/Sub would post, for the notification topic or the own topic of a distributor. */
+  function push({ data, attributes }: { data?: string; attributes?: object }, path = '/'): Promise<Answer> {
     const message = { messageId: '1', publishTime: '2026-11-24T00:00:00Z', ...(attributes && { attributes }) };
     const encoded = data === undefined ? {} : { data: Buffer.from(data).toString('base64') };
-    return call('notify', 'POST /', { body: { message: { ...message, ...encoded }, subscription: 's' } });
+    return call('notify', `POST ${path}`, { body: { message: { ...message, ...encoded }, subscription: 's' } });
   }
 
   async function stateOf(attempt: string): Promise<string> {

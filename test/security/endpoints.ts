@@ -24,6 +24,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { name: 'job', target: `POST ${EXECUTION}:walkGraph`, cap: 4096, onNonsense: 'refuses' },
   { name: 'job', target: `POST ${EXECUTION}:notify`, cap: 320, onNonsense: 'refuses' },
   { name: 'notify', target: 'POST /', cap: 1024, onNonsense: 'drops' },
+  { name: 'notify', target: 'POST /distributors/main', cap: 1024, onNonsense: 'drops' },
   { name: 'tasks', target: 'POST /run', cap: 1024, onNonsense: 'drops' },
   { name: 'tasks', target: 'POST /poll', cap: 1024, onNonsense: 'drops' },
   { name: 'tasks', target: 'POST /cancel', cap: 1024, onNonsense: 'drops' },

@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { ExecutionId } from '../../shared/core/ids.ts';
+import { running } from '../../shared/core/result.ts';
 import type { Keyring } from '../../shared/core/tokens.ts';
 import { KEYRING } from '../support/engine.ts';
 import { ACTIVATION_TOKENS, ANOTHER_KEY, AUTH_TOKENS, REWRITTEN, type Seen } from './forgeries.ts';
@@ -65,6 +67,46 @@ describe('nobody is believed by a forged auth token:', () => {
         expect((await held.rig.push({ data: FINISHED, attributes })).body).toEqual({ outcome: 'dropped: forged' });
       }
     });
+  });
+});
+
+describe('nobody is believed on the own topic of a distributor:', () => {
+  const OWN = '/distributors/main';
+  // Whoever may publish there names any execution, and says what he likes.
+  const about = (attributes: Record<string, string>) => ({ data: FINISHED, attributes });
+
+  beforeEach(() => {
+    held.executor.script.executionOf = ({ attributes }) => attributes.job as ExecutionId;
+    held.executor.script.getStatus = async () => running();
+  });
+
+  test('a message ends nothing, with whatever token it comes', async () => {
+    for (const token of [{}, { auth_token: seen.auth }, { pubsub_key: seen.auth }, { auth_token: 'forged' }])
+      await held.rig.push(about({ job: held.target, execution_id: held.target, ...token }), OWN);
+    await held.rig.settle();
+    expect(await held.rig.execution(held.target)).toMatchObject({ state: 'RUNNING' });
+    expect(held.executor.argsOf('getStatus')).toHaveLength(1);
+    expect(held.executor.argsOf('handleNotification')).not.toContainEqual(
+      expect.objectContaining({ executionId: held.target }),
+    );
+    expect(JSON.stringify(held.rig.stored())).not.toMatch(/forged/);
+  });
+
+  test('the execution of another distributor is not even asked about', async () => {
+    await expectNothingDone(async () => {
+      const answer = await held.rig.push(about({ job: held.executions["another distributor's"] }), OWN);
+      expect(answer.body).toEqual({ outcome: 'dropped: another distributor' });
+      expect((await held.rig.push(about({ job: held.target }), '/distributors/second')).body).toEqual(answer.body);
+    });
+  });
+
+  test('tokens in it are not stored while the message is kept', async () => {
+    held = await hold('STARTING');
+    held.executor.script.executionOf = ({ attributes }) => attributes.job as ExecutionId;
+    const auth_token = await held.authTokenOf(held.target);
+    const answer = await held.rig.push(about({ job: held.target, auth_token, pubsub_key: auth_token }), OWN);
+    expect(answer.body).toEqual({ outcome: 'kept' });
+    expect(JSON.stringify(held.rig.stored())).not.toContain(auth_token);
   });
 });
 

@@ -105,9 +105,10 @@ export async function createRig({ types, distributors, keyring, secret = fakeSer
     return call('job', `POST ${executionPath(id)}:${verb}`, options);
   }
 
-  /** What Pub/Sub would post. */
-  function push({ data, attributes }: TopicMessage) {
-    return call('notify', 'POST /', { body: { message: { data: Buffer.from(data).toString('base64'), attributes } } });
+  /** What Pub/Sub would post, for the notification topic or the own topic of a distributor. */
+  function push({ data, attributes }: TopicMessage, path = '/') {
+    const message = { data: Buffer.from(data).toString('base64'), attributes };
+    return call('notify', `POST ${path}`, { body: { message } });
   }
 
   async function submit(desc: object, attempts = [1]): Promise<string> {

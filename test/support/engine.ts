@@ -4,6 +4,7 @@ import {
   commonConfig,
   type Distributor,
   type DistributorType,
+  ownTopic,
   type RunOutcome,
   type Services,
 } from '../../shared/adapters/contract.ts';
@@ -18,6 +19,7 @@ import { MODES } from '../../shared/core/quest.ts';
 import { authToken, type Keyring } from '../../shared/core/tokens.ts';
 import type { AdapterQueueTask } from '../../shared/engine/adapter-task.ts';
 import { createEngine, type Engine } from '../../shared/engine/engine.ts';
+import type { Polls } from '../../shared/engine/polls.ts';
 import type { Wake } from '../../shared/engine/wake-task.ts';
 import { createMemoryStore, type MemoryStore } from './memory-store.ts';
 import { fakeServices, manualClock, recordingLog } from './services.ts';
@@ -36,7 +38,10 @@ export interface FakeExecutor {
   services(): Services;
 }
 
-/** The type `fake`, whose executor a test scripts. `validate` and `infoUrl` may always be called. */
+/** How many handles a scripted `getStatuses` takes at once. */
+export const MAX_STATUSES = 3;
+
+/** The type `fake`, whose executor a test scripts. `validate`, `infoUrl` and `executionOf` may always be called. */
 export function fakeExecutor(script: Partial<Distributor>, type = 'fake'): FakeExecutor {
   let services: Services | undefined;
   const executor: FakeExecutor = {
@@ -48,7 +53,8 @@ export function fakeExecutor(script: Partial<Distributor>, type = 'fake'): FakeE
     type: {
       type,
       modes: ['unattended', ...MODES],
-      configSchema: z.strictObject({ ...commonConfig, site: z.string().optional() }),
+      ...(script.getStatuses && { maxStatuses: MAX_STATUSES }),
+      configSchema: z.strictObject({ ...commonConfig, ...ownTopic, site: z.string().optional() }),
       create(config, given) {
         services = given;
         return {
@@ -58,6 +64,8 @@ export function fakeExecutor(script: Partial<Distributor>, type = 'fake'): FakeE
           handleNotification: call('handleNotification', config),
           handleTaskQueueTask: call('handleTaskQueueTask', config),
           infoUrl: token => executor.script.infoUrl?.(token),
+          executionOf: message => executor.script.executionOf?.(message),
+          ...(executor.script.getStatuses && { getStatuses: call('getStatuses', config) }),
           validate: quest => executor.script.validate?.(quest),
         };
       },
@@ -173,6 +181,7 @@ export function createTestEngineOn<S extends Store>(
   world.deliver = async (task, retryCount = 0) => {
     if (task === undefined) expect.fail('there is no task to deliver');
     const { path, body } = JSON.parse(JSON.stringify(task)) as QueueTask;
+    if (path === 'polls') return world.engine.pollTogether(body as unknown as Polls);
     return path.startsWith('distributor/')
       ? world.engine.handleAdapterTask(path.slice('distributor/'.length), body as AdapterQueueTask, retryCount)
       : world.engine.wake(body as Wake);
@@ -238,6 +247,11 @@ export function executionOf(id: AttemptId, number = 1): ExecutionId {
 /** An executor that starts a job `job-<execution number>` for every execution, which then goes on. */
 export async function start({ executionId: id }: { executionId: ExecutionId }): Promise<RunOutcome> {
   return { token: `job-${id.split('|')[2]}` };
+}
+
+/** How an attempt ended, if it did. */
+export function resultOf(attempt: Attempt) {
+  return 'result' in attempt ? attempt.result : undefined;
 }
 
 /** OK, or the status of the error that the caller sees. */

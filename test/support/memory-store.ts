@@ -1,9 +1,27 @@
 import { idOfAttempt } from '../../shared/core/attempt.ts';
-import { idOf, ifReadable, readDocument } from '../../shared/core/documents.ts';
+import {
+  groupOf,
+  idOf,
+  ifReadable,
+  lineOfFree,
+  lineOfQueued,
+  placeOf,
+  readDocument,
+} from '../../shared/core/documents.ts';
 import { type Edge, idOfEdge, isEdgeOf } from '../../shared/core/edge.ts';
 import { ConflictError } from '../../shared/core/errors.ts';
 import { type AttemptId, executionId, parseAttemptId } from '../../shared/core/ids.ts';
-import type { AdapterDocuments, Documents, DueDocument, Kind, Store, Version, Write } from '../../shared/core/ports.ts';
+import type {
+  AdapterDocuments,
+  Documents,
+  DueDocument,
+  Kind,
+  OwedKind,
+  Store,
+  Stored,
+  Version,
+  Write,
+} from '../../shared/core/ports.ts';
 import { memoryDocuments } from './services.ts';
 
 type CommitStep = (apply: () => Promise<Version[]>) => Promise<Version[]>;
@@ -34,6 +52,7 @@ export function createMemoryStore(): MemoryStore {
     attempt: new Map(),
     execution: new Map(),
     edge: new Map(),
+    slot: new Map(),
   };
   const adapterDocuments = new Map<string, AdapterDocuments>();
   const commitSteps: CommitStep[] = [];
@@ -63,6 +82,25 @@ export function createMemoryStore(): MemoryStore {
     });
   }
 
+  function inLine<K extends 'attempt' | 'slot'>(kind: K, line: string): Stored<Documents[K]>[] {
+    return [...rows[kind]]
+      .flatMap(([id, row]) => {
+        const doc = ifReadable(() => read(kind, id, row));
+        const place = doc && placeOf({ kind, doc } as Write);
+        return doc !== undefined && place?.line === line
+          ? [{ id, at: place.at, stored: { doc, version: row.version } }]
+          : [];
+      })
+      .toSorted((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
+      .map(({ stored }) => stored);
+  }
+
+  function groupIn(kind: OwedKind, id: string, row: Row): { group?: string } {
+    const doc = ifReadable(() => read(kind, id, row));
+    const group = doc && groupOf({ kind, doc } as Write);
+    return group === undefined ? {} : { group };
+  }
+
   function notify(id: AttemptId): void {
     for (const waiter of waiting.filter(other => other.id === id)) {
       waiting.splice(waiting.indexOf(waiter), 1);
@@ -84,7 +122,7 @@ export function createMemoryStore(): MemoryStore {
     async due(kind, shard, before, limit, after = '') {
       const all = [...rows[kind]]
         .filter(([, row]) => row.shard === shard && row.wakeAt !== undefined && row.wakeAt <= before)
-        .map(([id, row]) => ({ kind, id, revision: revisionOf(row), wakeAt: row.wakeAt! }))
+        .map(([id, row]) => ({ kind, id, revision: revisionOf(row), wakeAt: row.wakeAt!, ...groupIn(kind, id, row) }))
         .toSorted((a, b) => (cursorOf(a) < cursorOf(b) ? -1 : 1))
         .filter(item => cursorOf(item) > after);
       const items = all.slice(0, limit);
@@ -126,6 +164,16 @@ export function createMemoryStore(): MemoryStore {
       const edges = [...rows.edge.values()].map(({ text }) => JSON.parse(text) as Edge);
       return Math.min(edges.filter(edge => isEdgeOf(edge, { wait })).length, upTo);
     },
+    async listQueued(distributor, limit, after = '0') {
+      const items = inLine('attempt', lineOfQueued(distributor)).slice(Number(after), Number(after) + limit);
+      return items.length === limit ? { items, next: String(Number(after) + limit) } : { items };
+    },
+    async listFree({ count, now, ...of }, limit) {
+      const free = inLine('slot', lineOfFree(of)).filter(
+        ({ doc }) => doc.number <= count && (doc.freeAt ?? now) <= now,
+      );
+      return free.slice(0, limit);
+    },
     changed(id, version, signal) {
       if (signal.aborted || rows.attempt.get(id)?.version !== version) return Promise.resolve();
       return new Promise(wake => {
@@ -147,7 +195,7 @@ export function createMemoryStore(): MemoryStore {
     },
     remove: (kind, id) => void rows[kind].delete(id),
     wakeTimes() {
-      const owed = [...rows.attempt, ...rows.execution].filter(([, { wakeAt }]) => wakeAt !== undefined);
+      const owed = [...rows.attempt, ...rows.execution, ...rows.slot].filter(([, { wakeAt }]) => wakeAt !== undefined);
       return Object.fromEntries(owed.map(([id, { wakeAt }]) => [id, wakeAt!]));
     },
   };

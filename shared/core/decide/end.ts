@@ -48,6 +48,7 @@ function ended(execution: LiveExecution, { result, reported }: Ending, now: numb
     distributor: execution.distributor,
     auth: execution.auth,
     stateFrom: execution.stateFrom,
+    slot: execution.slot,
     timeoutsMs: execution.timeoutsMs,
     launch: withoutOutbox(launch),
     poll: { ...poll, nextAt: undefined },

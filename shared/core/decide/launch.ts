@@ -11,6 +11,7 @@ import {
 } from '../execution.ts';
 import { shardOf } from '../ids.ts';
 import type { Mode } from '../quest.ts';
+import type { Limits } from '../slot.ts';
 import { abnormal } from '../result.ts';
 import { type Context, commit, type Decision, ignored, reviseAttempt, reviseExecution } from './decision.ts';
 import { blocksRetry } from './end.ts';
@@ -21,16 +22,36 @@ export interface Resolution {
   mode: Mode;
   timeoutsMs: Execution['timeoutsMs'];
   pollIntervalMs: number;
+  /** Its executor can be asked about many jobs at once. */
+  grouped?: true;
+  limits?: Limits;
   /** Why this quest cannot be run (any more). */
   rejected?: string;
 }
 
+export interface LaunchDocs {
+  attempt: Attempt;
+  previous: Execution | undefined;
+  /** The number of the next execution, where it is not the one after the last. */
+  next?: number | undefined;
+}
+
+export interface Launch {
+  revision: number;
+  resolution: Resolution;
+  nonce: string;
+  keyId: string;
+  /** The slot that it takes in the same commit, where its distributor limits how many jobs there are. */
+  slot?: number | undefined;
+}
+
+export interface Launching {
+  claim?: Claim;
+}
+
 /** An attempt's wake-up: creates its next execution and claims the call of `run` in the same commit. */
-export function decideLaunch(
-  { attempt, previous, next }: { attempt: Attempt; previous: Execution | undefined; next?: number | undefined },
-  event: { revision: number; resolution: Resolution; nonce: string; keyId: string },
-  { now }: Context,
-): Decision<{ claim?: Claim }> {
+export function decideLaunch(docs: LaunchDocs, event: Launch, { now }: Context): Decision<Launching> {
+  const { attempt, previous, next } = docs;
   if (attempt.state !== 'SCHEDULING') return ignored(`attempt is ${attempt.state}`);
   if (attempt.revision !== event.revision) return ignored('stale wake-up');
   if (now < attempt.notBefore) return ignored('too early');
@@ -40,7 +61,7 @@ export function decideLaunch(
   }
 
   const execution = next ?? attempt.executions + 1;
-  const { distributor, mode, timeoutsMs, pollIntervalMs, rejected } = event.resolution;
+  const { distributor, mode, timeoutsMs, pollIntervalMs, grouped, rejected } = event.resolution;
   const common = {
     schemaVersion: SCHEMA_VERSION,
     quest: attempt.quest,
@@ -55,12 +76,19 @@ export function decideLaunch(
     auth: { nonce: event.nonce, issuedAt: now, keyId: event.keyId },
     stateFrom: attempt.stateFrom,
     timeoutsMs,
-    poll: { intervalMs: pollIntervalMs, fruitless: 0 },
+    poll: { intervalMs: pollIntervalMs, fruitless: 0, ...(grouped && { grouped }) },
+    ...(event.slot !== undefined && { slot: event.slot }),
   } as const;
 
   if (rejected !== undefined) {
     const end = { state: 'ABNORMAL_FINISHED', endedAt: now, result: abnormal('REJECTED', rejected) } as const;
-    const refused: ExecutionIn<'ABNORMAL_FINISHED'> = { ...common, ...end, launch: { state: 'none' }, reported: true };
+    const refused: ExecutionIn<'ABNORMAL_FINISHED'> = {
+      ...common,
+      ...end,
+      slot: undefined,
+      launch: { state: 'none' },
+      reported: true,
+    };
     // SCHEDULING may end without ever executing; here it does so together with the execution that says why.
     const over = endAttempt({ ...attempt, executions: execution }, end, now);
     return commit(

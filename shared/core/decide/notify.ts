@@ -34,7 +34,7 @@ function bytesOf({ data, attributes }: TopicMessage): number {
   return Buffer.byteLength(data) + Buffer.byteLength(JSON.stringify(attributes));
 }
 
-const POKE_SPACING_MS = 30_000;
+export const POKE_SPACING_MS = 30_000;
 
 /** Something happened that its adapter could not read: the executor is asked, at most once in 30 s. */
 export function decidePoke({ execution }: { execution: Execution }, { now }: Context): Decision {

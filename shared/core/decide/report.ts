@@ -1,5 +1,5 @@
 import type { Attempt } from '../attempt.ts';
-import { type CallError, isClaim } from '../calls.ts';
+import { type CallError, isClaim, problemOf } from '../calls.ts';
 import {
   type Claim,
   deadlineAfter,
@@ -83,7 +83,8 @@ export function decidePollRecorded(
   if (!mine || !isLive(docs.execution)) {
     return 'error' in outcome ? ignored('claim has lapsed') : decideReport(docs, { status: outcome }, context);
   }
-  const execution: LiveExecution = { ...docs.execution, claim: undefined };
+  const problem = 'error' in outcome ? problemOf(outcome.error) : undefined;
+  const execution: LiveExecution = { ...docs.execution, claim: undefined, problem };
   const live = { ...docs, execution };
   if (!('error' in outcome)) {
     const moved = applyStatus(live, outcome, context);
@@ -131,14 +132,15 @@ export function endOverdue(docs: Live, context: Context): ReturnType<typeof endE
 
 function overdueResult(execution: LiveExecution): ReturnType<typeof abnormal> {
   const { start, run, stop } = execution.timeoutsMs;
+  const why = execution.problem === undefined ? '' : `; the last call failed: ${execution.problem}`;
   switch (execution.state) {
     case 'SCHEDULING':
-      return abnormal('EXPIRED', `not started within ${start / 1000} s`);
+      return abnormal('EXPIRED', `not started within ${start / 1000} s${why}`);
     case 'RUNNING':
-      return abnormal('TIMED_OUT', `still running after ${run / 1000} s`);
+      return abnormal('TIMED_OUT', `still running after ${run / 1000} s${why}`);
     case 'STOPPING':
       return execution.lastErrorFinal
-        ? abnormal('MISSING', 'the executor does not know it any more')
-        : abnormal('EXPIRED', `its executor did not report the end within ${stop / 1000} s`);
+        ? abnormal('MISSING', `the executor does not know it any more${why}`)
+        : abnormal('EXPIRED', `its executor did not report the end within ${stop / 1000} s${why}`);
   }
 }

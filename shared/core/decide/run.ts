@@ -1,5 +1,5 @@
 import { CALL_BACKOFF, equalJitter } from '../backoff.ts';
-import { type CallError, isClaim } from '../calls.ts';
+import { type CallError, isClaim, problemOf } from '../calls.ts';
 import {
   type AdapterTask,
   type Claim,
@@ -84,6 +84,7 @@ function recordLaunch(
     launch: { state: 'launched', token, at: now, outbox },
     poll: { ...execution.poll, intervalMs },
     kept: undefined,
+    problem: undefined,
     deadlineAt: rebasedDeadline(execution, timeoutsMs),
   };
   const moved = applyStatus({ ...docs, execution: launched }, status, context);
@@ -124,6 +125,7 @@ function runFailed(docs: Live, error: CallError, context: Context): Decision<Aft
     ...execution,
     claim: undefined,
     launch: { state: 'owed', tries, nextAt: context.now + delayMs },
+    problem: problemOf(error),
   };
   return commit({ execution: reviseExecution(execution, waiting, context.now) }, NOTHING);
 }
