@@ -87,7 +87,7 @@ test('the engine knows the contract of adapters, and no adapter', () => {
 });
 
 test('an adapter does not import another', () => {
-  const folderOf = (path: string) => /^shared\/adapters\/(\w+)\//.exec(path)?.[1];
+  const folderOf = (path: string) => /^shared\/adapters\/([\w-]+)\//.exec(path)?.[1];
   const crossing = IMPORTS.filter(({ from, to }) => folderOf(from) && folderOf(to) && folderOf(from) !== folderOf(to));
   expect(crossing).toEqual([]);
 });

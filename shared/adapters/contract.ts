@@ -190,7 +190,10 @@ export const commonConfig = {
   maxStartsPerSecond: z.number().min(0.001).max(1000).optional(),
 };
 
-/** For types that have `executionOf`: the topic that their executor publishes to by itself. `T` or `projects/P/topics/T`. */
+/**
+ * For types that have `executionOf`: the topic that their executor publishes to by itself. `projects/P/topics/T`, or `T` in the
+ * project that we run in: that of the notification topic.
+ */
 export const ownTopic = {
   topic: z
     .string()

@@ -6,13 +6,8 @@ import { type Mode, optionalDuration, type QuestDesc } from '../core/quest.ts';
 import { parseWith } from '../core/validation.ts';
 import type { CommonConfig, Distributor, DistributorType, Services } from './contract.ts';
 import type { Distributors } from './distributors.ts';
+import { timeoutsMs } from './timeouts.ts';
 
-/** For quests and distributors that do not say, in milliseconds. */
-const DEFAULT_TIMEOUTS_MS = {
-  start: parseDuration('3600s'),
-  run: parseDuration('86400s'),
-  stop: parseDuration('300s'),
-};
 const DEFAULT_POLL_INTERVAL_MS = parseDuration('600s');
 
 export type Types = ReadonlyMap<string, DistributorType>;
@@ -122,10 +117,8 @@ function settings(desc: QuestDesc, config: CommonConfig): Pick<Resolution, 'time
     ...(maxInFlight !== undefined && { maxInFlight }),
     ...(maxStartsPerSecond !== undefined && { maxStartsPerSecond }),
   };
-  const pick = (phase: 'start' | 'run' | 'stop') =>
-    optionalDuration(desc.meta.timeouts?.[phase] ?? config.timeouts?.[phase]) ?? DEFAULT_TIMEOUTS_MS[phase];
   return {
-    timeoutsMs: { start: pick('start'), run: pick('run'), stop: pick('stop') },
+    timeoutsMs: timeoutsMs(desc, config),
     // Polling every millisecond would be a way to be throttled, not to be quick.
     pollIntervalMs: Math.max(1000, optionalDuration(config.pollInterval) ?? DEFAULT_POLL_INTERVAL_MS),
     ...(Object.keys(limits).length > 0 && { limits }),

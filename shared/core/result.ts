@@ -100,5 +100,6 @@ export function canonicalData({ data, expiration }: ResultData, field: string): 
 }
 
 export function cut(text: string, characters: number): string {
-  return text.length <= characters ? text : `${text.slice(0, characters - 1)}…`;
+  // A cut may go through a character of two halves.
+  return text.length <= characters ? text : `${text.slice(0, characters - 1).toWellFormed()}…`;
 }

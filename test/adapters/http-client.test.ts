@@ -220,6 +220,15 @@ describe('a connection that was kept too long', () => {
     expect(counts).toEqual({ connections: 3, requests: 4 });
   });
 
+  test('costs no more tries for what may be sent only once', async () => {
+    const counts = { connections: 0, requests: 0 };
+    const url = await serveRaw(resetAtSecond(counts));
+    const client = createHttpClient({ local: true });
+    await client.request(get(url));
+    await expect(client.request(get(url, { method: 'POST', body: '{}', once: true }))).rejects.toThrow(TransientError);
+    expect(counts).toEqual({ connections: 1, requests: 2 });
+  });
+
   test('costs only one more try', async () => {
     let requests = 0;
     const url = await serveRaw(socket => {

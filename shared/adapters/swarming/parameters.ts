@@ -1,0 +1,195 @@
+import { z } from 'zod';
+import { durationSchema, parseDuration } from '../../core/duration.ts';
+import { InvalidArgument } from '../../core/errors.ts';
+import { canonicalObject } from '../../core/json.ts';
+import type { QuestDesc } from '../../core/quest.ts';
+import { parseWith } from '../../core/validation.ts';
+import { prioritySchema, type SwarmingConfig } from './config.ts';
+
+/**
+ * What a quest says of its task. The limits, in bytes, are those of the server's tasks_new_task.go and validate.go:
+ * https://github.com/luci/luci-go/tree/main/swarming/server/rpcs and …/swarming/server/validate.
+ */
+
+/** The tag that a task is found by; its value is the execution's name. */
+export const EXECUTION_TAG = 'distributor_execution';
+/** The quest's parameters as JSON. */
+export const PARAMETERS_VARIABLE = 'QUEST_PARAMETERS';
+
+export const MIN_TIMEOUT_SECONDS = 30;
+/** With the longest grace period and a minute more: seven days, the most that a bot is leased for. */
+export const MAX_RUN_SECONDS = 7 * 24 * 60 * 60 - 60 * 60 - 60;
+
+const MAX_ARGUMENTS = 128;
+const MAX_VARIABLES = 64;
+const MAX_VARIABLE_BYTES = 1024;
+const MAX_CACHES = 32;
+const MAX_CIPD_PACKAGES = 64;
+const MAX_OUTPUTS = 4096;
+const MAX_TAGS = 256;
+const MAX_KEY_BYTES = 64;
+const MAX_VALUE_BYTES = 256;
+const MAX_PATH_BYTES = 256;
+const MAX_OUTPUT_PATH_BYTES = 512;
+
+const fits = (value: string, maxBytes: number) => Buffer.byteLength(value) <= maxBytes;
+const isTrimmed = (value: string) => value === value.trim();
+
+const text = z
+  .string()
+  .refine(value => value.isWellFormed() && !value.includes('\0'), 'must be text without null characters');
+const textOf = (maxBytes: number) => text.refine(value => fits(value, maxBytes), `is more than ${maxBytes} bytes`);
+
+/** Below the task's folder. Swarming refuses a path that could be written shorter. */
+const pathOf = (maxBytes: number) =>
+  textOf(maxBytes).refine(
+    value => value === '.' || value.split('/').every(part => !/^\.{0,2}$|\\/.test(part)),
+    'must be a relative path such as "a/b", without "\\" and empty, "." or ".." parts',
+  );
+
+/** A record whose bad keys are named. */
+function recordOf<T>(value: z.ZodType<T>, problemOf: (key: string) => string | undefined) {
+  return z.record(z.string(), value).superRefine((record, context) => {
+    for (const key of Object.keys(record)) {
+      const message = problemOf(key);
+      if (message !== undefined) context.addIssue({ code: 'custom', message, path: [key] });
+    }
+  });
+}
+
+function variableProblem(name: string): string | undefined {
+  if (name === PARAMETERS_VARIABLE) return 'is set by the distributor';
+  return /^[A-Za-z_]\w{0,63}$/.test(name) ? undefined : 'is not a name of at most 64 letters, digits and underscores';
+}
+
+function dimensionProblem(key: string): string | undefined {
+  if (key === 'pool') return 'is given by distributorParameters.pool';
+  return /^[A-Za-z._-][\w.-]{0,63}$/.test(key) ? undefined : 'is not a name of at most 64 characters [A-Za-z0-9_.-]';
+}
+
+/** `a|b` is either; the values of a list are all asked for. */
+const dimensionValue = text.refine(
+  value => value.split('|').every(one => one !== '' && isTrimmed(one) && fits(one, MAX_VALUE_BYTES)),
+  `must be 1 to ${MAX_VALUE_BYTES} bytes without spaces around them, or several of that between "|"`,
+);
+
+const tag = text.superRefine((value, context) => {
+  const [, key = '', rest = ''] = /^([^:]*):(.*)$/s.exec(value) ?? [];
+  const sound = key !== '' && fits(key, MAX_KEY_BYTES) && isTrimmed(rest) && fits(rest, MAX_VALUE_BYTES);
+  const message = `must be "key:value" of at most ${MAX_KEY_BYTES} and ${MAX_VALUE_BYTES} bytes, without spaces around the value`;
+  if (!sound) context.addIssue({ code: 'custom', message });
+  else if (key === EXECUTION_TAG || key === 'swarming.terminate')
+    context.addIssue({ code: 'custom', message: 'has a key that is not for quests' });
+});
+
+const cipdPackage = z.strictObject({
+  /** May hold `${platform}`, `${os}` and `${arch}`. */
+  packageName: text.regex(/^(?:[a-z0-9_./-]|\$\{[^}]+\}){1,400}$/, 'must be the name of a CIPD package'),
+  /** An instance id, a tag or a ref: https://github.com/luci/luci-go/blob/main/cipd/common/common.go */
+  version: text.regex(/^[A-Za-z0-9$()*+,\-./:;<=>@\\_{}~ ]{1,400}$/, 'must be a version of a CIPD package'),
+  path: pathOf(MAX_PATH_BYTES).default('.'),
+});
+export type CipdPackage = z.infer<typeof cipdPackage>;
+
+/** An instance id (SHA-1, or a digest with its algorithm) or a tag; a ref such as `latest` moves. */
+function isPinned({ version }: CipdPackage): boolean {
+  return /^[0-9a-f]{40}$|^[\w-]{44}$|:/.test(version);
+}
+
+/** One of what the distributor allows; the first when the quest does not say. */
+function choice(allowed: readonly string[]) {
+  return z.enum(allowed as [string, ...string[]]).default(allowed[0] ?? '');
+}
+
+function optionalChoice(allowed: readonly string[] | undefined) {
+  if (allowed !== undefined) return choice(allowed);
+  return z.undefined({ error: "is not for quests: the distributor's config names none" }).optional();
+}
+
+function schemaFor({ pools, realms, casInstances, priority }: SwarmingConfig) {
+  return z
+    .strictObject({
+      name: textOf(MAX_VALUE_BYTES).min(1).optional(),
+      command: z.array(text).min(1).max(MAX_ARGUMENTS),
+      relativeCwd: pathOf(MAX_PATH_BYTES).optional(),
+      env: recordOf(textOf(MAX_VARIABLE_BYTES), variableProblem)
+        .refine(env => Object.keys(env).length < MAX_VARIABLES, `must be fewer than ${MAX_VARIABLES}`)
+        .default({}),
+      envPrefixes: recordOf(z.array(pathOf(MAX_VARIABLE_BYTES)).min(1), variableProblem)
+        .refine(env => Object.keys(env).length <= MAX_VARIABLES, `must be at most ${MAX_VARIABLES}`)
+        .default({}),
+      pool: choice(pools),
+      dimensions: recordOf(z.union([dimensionValue, z.array(dimensionValue).min(1)]), dimensionProblem).default({}),
+      realm: optionalChoice(realms),
+      casInstance: optionalChoice(casInstances),
+      casInputRoot: z
+        .strictObject({
+          hash: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hexadecimal'),
+          sizeBytes: z.int().min(0),
+        })
+        .optional(),
+      cipdPackages: z.array(cipdPackage).max(MAX_CIPD_PACKAGES).default([]),
+      caches: z
+        .array(
+          z.strictObject({
+            name: z.string().regex(/^[a-z0-9_]{1,128}$/, 'must be 1 to 128 characters [a-z0-9_]'),
+            path: pathOf(MAX_PATH_BYTES),
+          }),
+        )
+        .max(MAX_CACHES)
+        .default([]),
+      outputs: z.array(pathOf(MAX_OUTPUT_PATH_BYTES)).max(MAX_OUTPUTS).default([]),
+      ioTimeout: durationSchema
+        .refine(value => {
+          const seconds = parseDuration(value) / 1000;
+          return seconds >= MIN_TIMEOUT_SECONDS && seconds <= MAX_RUN_SECONDS;
+        }, `must be from "${MIN_TIMEOUT_SECONDS}s" to "${MAX_RUN_SECONDS}s"`)
+        .optional(),
+      idempotent: z.boolean().default(false),
+      waitForCapacity: z.boolean().default(false),
+      priority: prioritySchema.default(priority),
+      tags: z
+        .array(tag)
+        .max(MAX_TAGS - 1)
+        .default([]),
+    })
+    .superRefine(({ casInputRoot, outputs, idempotent, cipdPackages }, context) => {
+      const issue = (message: string, ...path: (string | number)[]) =>
+        context.addIssue({ code: 'custom', message, path });
+      const missing = "needs a CAS instance, and the distributor's config names none";
+      if (casInstances === undefined && casInputRoot !== undefined) issue(missing, 'casInputRoot');
+      if (casInstances === undefined && outputs.length > 0) issue(missing, 'outputs');
+      for (const [i, one] of cipdPackages.entries())
+        if (idempotent && !isPinned(one))
+          issue('must be an instance id or a tag, as the task is idempotent', 'cipdPackages', i, 'version');
+    });
+}
+
+export type TaskParameters = z.infer<ReturnType<typeof schemaFor>> & {
+  serviceAccount: string | undefined;
+  /** The quest's own, as JSON. */
+  questParameters: string;
+};
+
+/** Returns the reader of a quest. It throws InvalidArgument naming the field. */
+export function parametersReader(config: SwarmingConfig): (quest: QuestDesc) => TaskParameters {
+  const schema = schemaFor(config);
+  const account = z.strictObject({ asAccount: optionalChoice(config.serviceAccounts) });
+  return ({ parameters, distributorParameters, meta }) => {
+    const read = parseWith(schema, distributorParameters, 'distributorParameters');
+    // Swarming would answer with the result of another task, and nobody would ever activate.
+    if (read.idempotent && meta.mode === 'interactive')
+      throw new InvalidArgument(
+        'distributorParameters.idempotent',
+        'is not for interactive quests: their jobs must run',
+      );
+    const { asAccount: serviceAccount } = parseWith(account, { asAccount: meta.asAccount }, 'meta');
+    const questParameters = canonicalObject(parameters, 'parameters');
+    if (!fits(questParameters, MAX_VARIABLE_BYTES))
+      throw new InvalidArgument(
+        'parameters',
+        `are ${Buffer.byteLength(questParameters)} bytes of JSON; a variable of a Swarming task takes ${MAX_VARIABLE_BYTES}`,
+      );
+    return { ...read, serviceAccount, questParameters };
+  };
+}

@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import { InvalidArgument } from '../../core/errors.ts';
+import { canonicalJson, type JsonObject } from '../../core/json.ts';
+import type { QuestDesc } from '../../core/quest.ts';
+import { parseWith } from '../../core/validation.ts';
+import type { TaskDescription } from '../contract.ts';
+import { executionName } from '../execution-name.ts';
+import { EXECUTION_TAG, type TesConfig } from './config.ts';
+
+/** Every executor's environment holds the quest's parameters under this name, as JSON. */
+const PARAMETERS_VARIABLE = 'QUEST_PARAMETERS';
+/** Linux takes 128 KiB a variable; servers on Kubernetes keep the whole task in annotations of at most 256 KiB. */
+const MAX_PARAMETERS_BYTES = 32 * 1024;
+/** What every server must take at least (tesInput.content). */
+const MAX_CONTENT_BYTES = 128 * 1024;
+const MAX_EXECUTORS = 100;
+
+const text = z.string().min(1);
+const path = z.string().regex(/^\//, 'must be an absolute path');
+const fileType = z.enum(['FILE', 'DIRECTORY']);
+
+const executorSchema = z.strictObject({
+  image: text,
+  command: z.array(z.string()).min(1),
+  workdir: path.optional(),
+  stdin: path.optional(),
+  stdout: path.optional(),
+  stderr: path.optional(),
+  env: z
+    .record(z.string().regex(/^[^=\0]+$/, 'must be a name of a variable'), z.string())
+    .superRefine((env, context) => {
+      if (Object.hasOwn(env, PARAMETERS_VARIABLE))
+        context.addIssue({ code: 'custom', message: 'is set by the distributor', path: [PARAMETERS_VARIABLE] });
+    })
+    .default({}),
+  ignore_error: z.boolean().optional(),
+});
+
+const inputSchema = z
+  .strictObject({
+    name: text.optional(),
+    description: text.optional(),
+    url: text.optional(),
+    path,
+    type: fileType.optional(),
+    content: text
+      .refine(content => Buffer.byteLength(content) <= MAX_CONTENT_BYTES, `is more than ${MAX_CONTENT_BYTES} bytes`)
+      .optional(),
+    streamable: z.boolean().optional(),
+  })
+  .refine(({ url, content }) => (url === undefined) !== (content === undefined), 'must have either url or content')
+  .refine(({ content, type }) => content === undefined || type !== 'DIRECTORY', 'content cannot be a DIRECTORY');
+
+const outputSchema = z
+  .strictObject({
+    name: text.optional(),
+    description: text.optional(),
+    url: text,
+    path,
+    path_prefix: text.optional(),
+    type: fileType.optional(),
+  })
+  .refine(output => !/[*?[]/.test(output.path) || output.path_prefix !== undefined, {
+    error: 'is needed where the path holds wildcards',
+    path: ['path_prefix'],
+  });
+
+/** The fields of a task that a quest may choose, by their names in the API, so that a task can be copied into a quest. */
+const parametersSchema = z.strictObject({
+  executors: z.array(executorSchema).min(1).max(MAX_EXECUTORS),
+  inputs: z.array(inputSchema).optional(),
+  outputs: z.array(outputSchema).optional(),
+  resources: z
+    .strictObject({
+      cpu_cores: z.int().min(1).optional(),
+      ram_gb: z.number().positive().optional(),
+      disk_gb: z.number().positive().optional(),
+      preemptible: z.boolean().optional(),
+      zones: z.array(text).optional(),
+    })
+    .optional(),
+  volumes: z.array(path).optional(),
+});
+
+interface Parameters {
+  task: z.infer<typeof parametersSchema>;
+  /** The quest's own, as JSON. */
+  questParameters: string;
+}
+
+/** Throws InvalidArgument naming the field. */
+export function readParameters({ parameters, distributorParameters, meta }: QuestDesc): Parameters {
+  if (meta.asAccount !== undefined)
+    throw new InvalidArgument('meta.asAccount', 'is nothing that a TES server knows: tasks belong to who calls it');
+  const task = parseWith(parametersSchema, distributorParameters, 'distributorParameters');
+  const questParameters = canonicalJson(parameters, 'parameters');
+  const bytes = Buffer.byteLength(questParameters);
+  if (bytes > MAX_PARAMETERS_BYTES)
+    throw new InvalidArgument(
+      'parameters',
+      `are ${bytes} bytes of JSON: the variable ${PARAMETERS_VARIABLE} takes ${MAX_PARAMETERS_BYTES}`,
+    );
+  return { task, questParameters };
+}
+
+/** The tesTask that is created for an execution; the same execution has the same bytes. */
+export function taskOf({ quest, executionId }: TaskDescription, config: TesConfig): JsonObject {
+  const { task, questParameters } = readParameters(quest);
+  const { tags, backendParameters, backendParametersStrict } = config;
+  const name = executionName(executionId);
+  const resources = {
+    ...task.resources,
+    ...(backendParameters && { backend_parameters: backendParameters }),
+    ...(backendParametersStrict !== undefined && { backend_parameters_strict: backendParametersStrict }),
+  };
+  return {
+    ...task,
+    name,
+    description: `execution ${executionId}`,
+    tags: { ...tags, [EXECUTION_TAG]: name },
+    executors: task.executors.map(executor => ({
+      ...executor,
+      env: { ...executor.env, [PARAMETERS_VARIABLE]: questParameters },
+    })),
+    ...(Object.keys(resources).length > 0 && { resources }),
+  } as JsonObject;
+}
