@@ -15,6 +15,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 . deploy/settings.sh
 # shellcheck source=deploy/names.sh
 . deploy/names.sh
+# shellcheck source=deploy/topics.sh
+. deploy/topics.sh
 # shellcheck source=deploy/resources.sh
 . deploy/resources.sh
 # shellcheck source=deploy/keys.sh
@@ -87,6 +89,7 @@ parse_options() {
 }
 
 deploy() {
+  read_own_topics
   build_bundles
   find_project
   enable_services

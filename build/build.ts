@@ -1,12 +1,9 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { FUNCTION_NAMES, type FunctionName } from '../functions/wiring.ts';
-import type { DistributorType } from '../shared/adapters/contract.ts';
-import { typeTable } from '../shared/adapters/registry.ts';
 import { type BundledFile, bundle, FRAMEWORK } from './bundle.ts';
-import { deployable } from './distributors.ts';
+import { deployable, typesOf } from './distributors.ts';
 import { DEPLOYED_TYPES, entryText, ROOT } from './entry.ts';
 
 export interface BuildOptions {
@@ -34,8 +31,7 @@ export interface Size {
 
 /** Bundles each function into a folder that can be deployed as it is. The same input gives the same bytes. */
 export async function build({ distributorsFile, outDir, types = DEPLOYED_TYPES }: BuildOptions): Promise<Built> {
-  const { ADAPTER_TYPES } = (await import(pathToFileURL(types).href)) as { ADAPTER_TYPES: readonly DistributorType[] };
-  const { file, leftOut } = deployable(distributorsFile, typeTable(ADAPTER_TYPES));
+  const { file, leftOut } = deployable(distributorsFile, await typesOf(types));
   const manifest = await manifestText();
   const sizes = await Promise.all(
     FUNCTION_NAMES.map(async name => {

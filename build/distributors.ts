@@ -1,10 +1,20 @@
+import { pathToFileURL } from 'node:url';
 import { inFile, parseYaml } from '../local/distributors-file.ts';
-import { parseDistributors } from '../shared/adapters/distributors.ts';
-import type { Types } from '../shared/adapters/registry.ts';
+import { ownTopics, parseDistributors } from '../shared/adapters/distributors.ts';
+import type { DistributorType } from '../shared/adapters/contract.ts';
+import { type Types, typeTable } from '../shared/adapters/registry.ts';
 import { isJsonObject, type JsonObject } from '../shared/core/json.ts';
 
 /** Types that `npm start` knows in addition: they need the machine on which they are asked for. */
 const LOCAL_TYPES = new Set(['exec']);
+
+/** The table of a module that exports `ADAPTER_TYPES`. */
+export async function typesOf(modulePath: string): Promise<Types> {
+  const { ADAPTER_TYPES } = (await import(pathToFileURL(modulePath).href)) as {
+    ADAPTER_TYPES: readonly DistributorType[];
+  };
+  return typeTable(ADAPTER_TYPES);
+}
 
 export interface DeployableDistributors {
   file: JsonObject;
@@ -28,4 +38,10 @@ export function deployable(path: string, types: Types): DeployableDistributors {
     parseDistributors(file, types);
     return { file, leftOut: entries.filter(isLeftOut).map(([name]) => name) };
   });
+}
+
+/** For deploy.sh: `NAME<TAB>TOPIC` for each distributor whose executor publishes to a topic by itself, in the order of the file. */
+export function topicLines(path: string, types: Types): string[] {
+  const { file } = deployable(path, types);
+  return [...ownTopics(parseDistributors(file, types))].map(entry => entry.join('\t'));
 }

@@ -21,8 +21,9 @@ quoted() {
   echo "${line% }"
 }
 
+# ADVICE: what to do about it, where that is known.
 failed_command() {
-  fail "\"$STEP\" stopped at: $(quoted "$@"); nothing after it was run; run deploy.sh again once it is mended"
+  fail "\"$STEP\" stopped at: $(quoted "$@"); nothing after it was run; ${ADVICE:-run deploy.sh again once it is mended}"
 }
 
 # Runs a command that changes something.

@@ -38,10 +38,15 @@ delete_callers() {
   step 'Sweep and subscriptions'
   list scheduler jobs list "--location=$REGION" '--format=value(name.basename())'
   if there "$SWEEP_JOB"; then cloud scheduler jobs delete "$SWEEP_JOB" "--location=$REGION"; fi
-  list pubsub subscriptions list '--format=value(name.basename())'
+  list_subscriptions
+  if $DRY_RUN; then
+    FOUND=("$SUBSCRIPTION" "$DEAD_LETTERS")
+    echo "# … and $(own_subscription NAME) of each distributor with a topic of its own"
+  fi
   local name
-  for name in "$SUBSCRIPTION" "$DEAD_LETTERS"; do
-    if there "$name"; then cloud pubsub subscriptions delete "$name"; fi
+  for name in "${FOUND[@]%%$'\t'*}"; do
+    [[ $name == "$SUBSCRIPTION" || $name == "$DEAD_LETTERS" || $name == "$(own_subscription '')"* ]] || continue
+    cloud pubsub subscriptions delete "$name"
   done
 }
 
@@ -66,6 +71,7 @@ delete_queues() {
   done
 }
 
+# Those of executors stay, also those that were created here: others may publish and listen there.
 delete_topics() {
   step 'Topics'
   list pubsub topics list '--format=value(name.basename())'

@@ -3,7 +3,7 @@
 
 FUNCTIONS=(api job notify tasks sweep)
 CALLERS=(tasks-invoker push-invoker scheduler-invoker)
-COLLECTIONS=(quests attempts executions edges adapterDocuments)
+COLLECTIONS=(quests attempts executions edges slots adapterDocuments)
 
 set_names() {
   TOPIC=$PREFIX-notifications
@@ -39,4 +39,5 @@ find_project() {
   PROJECT_NUMBER=${FOUND[0]-}
   if $DRY_RUN; then PROJECT_NUMBER=PROJECT_NUMBER; fi
   [[ -n $PROJECT_NUMBER ]] || fail "the project $PROJECT_ID has no number"
+  PUBSUB_AGENT=serviceAccount:service-$PROJECT_NUMBER@gcp-sa-pubsub.iam.gserviceaccount.com
 }

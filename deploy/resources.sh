@@ -55,6 +55,16 @@ create_database() {
   cloud firestore databases create "--database=$DATABASE" "--location=$DATABASE_LOCATION" --type=firestore-native
 }
 
+# What queries look for together, as COLLECTION FIELD FIELD […]: what is due, and who stands in line and since when. Arrivals at
+# one line rise with time: 500 a second can stand in line for a distributor.
+COMPOSITES=(
+  $'attempts\tshard\twakeAt'
+  $'executions\tshard\twakeAt'
+  $'slots\tshard\twakeAt'
+  $'attempts\tline\tplace'
+  $'slots\tline\tplace\tnumber'
+)
+
 # What a query looks for alone, as COLLECTION FIELD. None of these grows with time.
 SINGLE_FIELDS=($'attempts\tstate' $'attempts\tdistributor' $'edges\tdependent' $'edges\tdependency' $'edges\topenFor')
 
@@ -65,11 +75,17 @@ create_indexes() {
   local collection single
   list firestore indexes composite list "--database=$DATABASE" \
     '--format=value(name.segment(5),fields[0].fieldPath,fields[1].fieldPath)'
-  for collection in attempts executions; do
-    found "$collection"$'\t'shard$'\t'wakeAt && continue
+  local composite field
+  for composite in "${COMPOSITES[@]}"; do
+    local -a fields
+    IFS=$'\t' read -r collection fields[0] fields[1] fields[2] <<<"$composite"
+    found "$collection"$'\t'"${fields[0]}"$'\t'"${fields[1]}" && continue
+    local -a configs=()
+    for field in "${fields[@]}"; do
+      [[ -z $field ]] || configs+=("--field-config=field-path=$field,order=ascending")
+    done
     cloud_patiently firestore indexes composite create "--collection-group=$collection" "--database=$DATABASE" \
-      --query-scope=collection --field-config=field-path=shard,order=ascending \
-      --field-config=field-path=wakeAt,order=ascending --async
+      --query-scope=collection "${configs[@]}" --async
   done
 
   list firestore indexes fields list "--database=$DATABASE" '--format=value(name.segment(5),name.segment(7))'
@@ -105,6 +121,7 @@ create_topics() {
   list pubsub topics list '--format=value(name.basename())'
   found "$TOPIC" || cloud pubsub topics create "$TOPIC"
   found "$DEAD_LETTERS" || cloud pubsub topics create "$DEAD_LETTERS"
+  create_own_topics
   local name
   for name in job tasks; do
     grant "$(member "$name")" roles/pubsub.publisher pubsub topics add-iam-policy-binding "$TOPIC"
@@ -129,23 +146,31 @@ create_queues() {
   done
 }
 
-# ack-deadline: as long as `notify` may take. Delivery attempts: at 600 s each, most of a day.
 subscribe() {
   step 'Subscriptions'
-  list pubsub subscriptions list '--format=value(name.basename())'
+  list_subscriptions
   # Without a subscription of its own the dead-letter topic would keep nothing.
-  found "$DEAD_LETTERS" || cloud pubsub subscriptions create "$DEAD_LETTERS" "--topic=$DEAD_LETTERS" \
+  topic_of "$DEAD_LETTERS" >/dev/null || cloud pubsub subscriptions create "$DEAD_LETTERS" "--topic=$DEAD_LETTERS" \
     --message-retention-duration=7d --expiration-period=never
-  local verb=(create "$SUBSCRIPTION" "--topic=$TOPIC")
-  if found "$SUBSCRIPTION"; then verb=(update "$SUBSCRIPTION"); fi
-  cloud pubsub subscriptions "${verb[@]}" "--push-endpoint=$(url notify)/" \
+  # Pub/Sub itself moves what keeps failing: https://cloud.google.com/pubsub/docs/dead-letter-topics#grant_forwarding_permissions
+  grant "$PUBSUB_AGENT" roles/pubsub.publisher pubsub topics add-iam-policy-binding "$DEAD_LETTERS"
+  push_to_notify "$SUBSCRIPTION" "$(full_name "$TOPIC")" /
+  subscribe_own_topics
+}
+
+# push_to_notify SUBSCRIPTION TOPIC PATH
+# ack-deadline: as long as `notify` may take. Delivery attempts: at 600 s each, most of a day.
+push_to_notify() {
+  local name=$1 topic=$2 path=$3 is verb=(create "$1" "--topic=$2")
+  if is=$(topic_of "$name"); then
+    # A subscription keeps its topic for ever, even one that was deleted.
+    if [[ $is == "$topic" ]]; then verb=(update "$name"); else cloud pubsub subscriptions delete "$name"; fi
+  fi
+  cloud pubsub subscriptions "${verb[@]}" "--push-endpoint=$(url notify)$path" \
     "--push-auth-service-account=$(account push-invoker)" "--push-auth-token-audience=$(url notify)" \
     --ack-deadline=60 --min-retry-delay=2s --max-retry-delay=600s "--dead-letter-topic=$DEAD_LETTERS" \
     --max-delivery-attempts=100 --message-retention-duration=7d --expiration-period=never
-  # Pub/Sub itself moves what keeps failing: https://cloud.google.com/pubsub/docs/dead-letter-topics#grant_forwarding_permissions
-  local agent="serviceAccount:service-$PROJECT_NUMBER@gcp-sa-pubsub.iam.gserviceaccount.com"
-  grant "$agent" roles/pubsub.publisher pubsub topics add-iam-policy-binding "$DEAD_LETTERS"
-  grant "$agent" roles/pubsub.subscriber pubsub subscriptions add-iam-policy-binding "$SUBSCRIPTION"
+  grant "$PUBSUB_AGENT" roles/pubsub.subscriber pubsub subscriptions add-iam-policy-binding "$name"
 }
 
 # The next minute is the retry of a sweep that failed.

@@ -5,18 +5,19 @@ import { join } from 'node:path';
 import { build } from '../../build/build.ts';
 import { ROOT } from '../../build/entry.ts';
 
-const TYPES = join(ROOT, 'local/emulators/types.ts');
+/** What one machine can run: the types of every deployment, and commands. */
+export const LOCAL_TYPES = join(ROOT, 'local/emulators/types.ts');
 
 /** Below node_modules, so that bundles find the framework as they do where they are deployed: beside them. */
 const CACHE = join(ROOT, 'node_modules/.cache/distributor');
 const KEEP_UNUSED_MS = 24 * 60 * 60_000;
 
-/** A folder with the five bundles of this very code and file. Builds them unless it was done before. */
-export async function bundlesFor(distributorsFile: string): Promise<string> {
-  const folder = join(CACHE, await fingerprintOf(distributorsFile));
+/** A folder with the five bundles of this very code, file and module of types. Builds them unless it was done before. */
+export async function bundlesFor(distributorsFile: string, types: string): Promise<string> {
+  const folder = join(CACHE, await fingerprintOf(distributorsFile, types));
   if (!existsSync(folder)) {
     const unfinished = `${folder}.${process.pid}`;
-    await build({ distributorsFile, outDir: unfinished, types: TYPES });
+    await build({ distributorsFile, outDir: unfinished, types });
     // Another process may have been quicker; its bundles are the same.
     await rename(unfinished, folder).catch(async (error: unknown) => {
       await rm(unfinished, { recursive: true });
@@ -30,10 +31,10 @@ export async function bundlesFor(distributorsFile: string): Promise<string> {
 
 const SOURCES = ['functions', 'shared', 'build', 'local/emulators'];
 
-async function fingerprintOf(distributorsFile: string): Promise<string> {
+async function fingerprintOf(distributorsFile: string, types: string): Promise<string> {
   const hash = createHash('sha256');
   const names = await Promise.all(SOURCES.map(filesBelow));
-  hash.update(await readFile(distributorsFile));
+  hash.update(await readFile(distributorsFile)).update(await readFile(types));
   for (const file of ['package-lock.json', ...names.flat()])
     hash.update(`${file}\n`).update(await readFile(join(ROOT, file)));
   return hash.digest('hex').slice(0, 16);

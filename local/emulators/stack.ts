@@ -4,21 +4,21 @@ import { ROOT } from '../../build/entry.ts';
 import { queueIds } from '../../functions/settings.ts';
 import { createLog, systemClock, systemRandom } from '../../functions/system.ts';
 import { FUNCTION_NAMES, type FunctionName } from '../../functions/wiring.ts';
-import { typeTable } from '../../shared/adapters/registry.ts';
+import { typesOf } from '../../build/distributors.ts';
+import { ownTopics } from '../../shared/adapters/distributors.ts';
 import { createPoster } from '../../shared/embedded/http-delivery.ts';
 import { readDistributors } from '../distributors-file.ts';
 import { loadKeyring } from '../keys.ts';
 import type { RunningStack } from '../program.ts';
 import { repeat } from '../scheduler.ts';
 import type { Settings } from '../settings.ts';
-import { bundlesFor } from './bundles.ts';
+import { bundlesFor, LOCAL_TYPES } from './bundles.ts';
 import { type CloudTasksStats, startCloudTasks } from './cloud-tasks.ts';
 import { environmentOf, LOCAL } from './functions.ts';
 import { type Emulator, findEmulators, startFirestoreEmulator, startPubSubEmulator } from './google.ts';
 import { portsFrom } from './ports.ts';
 import { createTopicAndSubscription } from './pubsub.ts';
 import { type Supervised, supervise } from './supervisor.ts';
-import { ADAPTER_TYPES } from './types.ts';
 
 export interface EmulatorStack extends RunningStack {
   projectId: string;
@@ -44,6 +44,8 @@ export interface StartOptions {
   /** Gives the start up at the next step. */
   signal?: AbortSignal;
   between?: Between;
+  /** Path of the module that exports `ADAPTER_TYPES`; what one machine can run unless given. */
+  types?: string;
 }
 
 /** For measurements: what stands between the parts. It is told an address, and gives the one that is used instead. */
@@ -66,10 +68,11 @@ export async function startEmulatorStack(settings: Settings, options: StartOptio
     report = () => {},
     signal,
     between = NOTHING_BETWEEN,
+    types = LOCAL_TYPES,
   } = options;
   const { missing } = findEmulators();
   if (missing.length > 0) throw new Error(`missing: ${missing.join(', ')}`);
-  const distributors = readDistributors(settings.distributorsFile, typeTable(ADAPTER_TYPES));
+  const distributors = readDistributors(settings.distributorsFile, await typesOf(types));
   const ports = await portsFrom(settings.port);
   const urls = await mapFunctions(name => between.callers(name, `http://127.0.0.1:${ports[name]}`));
   const log = createLog(settings.logLevel, writeLog);
@@ -88,12 +91,20 @@ export async function startEmulatorStack(settings: Settings, options: StartOptio
     (firestore = await startFirestoreEmulator(port === undefined ? {} : { port }));
 
   const [bundles, pubsub, { host: firestoreHost }, tasks] = await allOrNone([
-    step('the functions are bundled', bundlesFor(settings.distributorsFile)),
+    step('the functions are bundled', bundlesFor(settings.distributorsFile, types)),
     step('the Pub/Sub emulator runs', keep(startPubSubEmulator())),
     step('the Firestore emulator runs', startFirestore()),
     keep(startCloudTasks({ clock: systemClock, random: systemRandom, log, queues: queueNames() })),
   ]);
-  await createTopicAndSubscription({ ...LOCAL, host: pubsub.host, pushEndpoint: `${urls.notify}/` });
+  const topics = ownTopics(distributors);
+  await createTopicAndSubscription({
+    ...LOCAL,
+    host: pubsub.host,
+    pushEndpoint: `${urls.notify}/`,
+    ownTopics: topics,
+  });
+  for (const [name, topic] of topics)
+    report(`          ${name} listens to ${topic} (PUBSUB_EMULATOR_HOST=${pubsub.host})`);
 
   const world = {
     settings,

@@ -47,7 +47,7 @@ export function createStore(database: Database): EmbeddedStore {
     SELECT id, version, place, body FROM documents WHERE line = ? AND (place, id) > (?, ?) ORDER BY place, id LIMIT ?`);
   const selectFree = database.prepare(`
     SELECT id, version, body FROM documents
-    WHERE line = ? AND place <= ? AND json_extract(body, '$.number') <= ? ORDER BY place, id LIMIT ?`);
+    WHERE line = ? AND place <= ? AND iif(json_valid(body), json_extract(body, '$.number'), 0) <= ? ORDER BY place, id LIMIT ?`);
   const postpone = database.prepare(`
     UPDATE documents SET version = version + 1, wake_at = ?1,
       body = CASE WHEN json_valid(body) THEN json_set(body, '$.wakeAt', ?1) ELSE body END

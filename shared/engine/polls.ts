@@ -7,7 +7,7 @@ import { adapterOf, callAdapter, callError } from './call.ts';
 import type { Snapshot } from './loop.ts';
 import type { Parts } from './parts.ts';
 import { type Asked, performPoll, pollError, recordPoll, statusOrAgain } from './poll.ts';
-import { claimNext, PERFORM } from './wake.ts';
+import { claimNext, PERFORM, postpone } from './wake.ts';
 import { targetOf, wakeSchema } from './wake-task.ts';
 
 /** The body of a task that polls many executions: their wake-ups. */
@@ -43,18 +43,18 @@ export async function pollTogether(parts: Parts, { wakes }: Polls): Promise<stri
   return `polled ${claims.length} of ${wakes.length}`;
 }
 
-/** One that cannot be claimed now is woken alone by the next sweep; it must not keep the others from being asked for. */
+/** One that cannot be claimed now is found again by the next sweep; it must not keep the others from being asked for. */
 async function claimPoll(parts: Parts, { id, revision }: Polls['wakes'][number]): Promise<Claimed | undefined> {
   const target = targetOf(id);
   if (target?.kind !== 'execution') return undefined;
   try {
-    const next = await claimNext(parts, target.id, revision);
+    const next = await claimNext(parts, target.id, revision).catch((error: unknown) => {
+      if (isTransient(error)) throw error;
+      return postpone(parts, target, error);
+    });
     return typeof next === 'string' ? undefined : next;
   } catch (error) {
-    parts.log[isTransient(error) ? 'warn' : 'error']('a poll was not claimed', {
-      execution: id,
-      error: messageOf(error),
-    });
+    parts.log.warn('a poll was not claimed', { execution: id, error: messageOf(error) });
     return undefined;
   }
 }

@@ -1,6 +1,7 @@
 import { freeSlot } from '../core/decide/slot.ts';
 import { UnreadableDocument } from '../core/errors.ts';
 import { type Execution, idOfExecution } from '../core/execution.ts';
+import type { SlotId } from '../core/ids.ts';
 import type { Stored, Write } from '../core/ports.ts';
 import { isGone, type Limits, type Slot, slotId, slotsFor, type SlotUse } from '../core/slot.ts';
 import type { Parts } from './parts.ts';
@@ -10,15 +11,26 @@ import type { Parts } from './parts.ts';
  * commit of the loop asks for it, so that no end can forget it.
  */
 export async function releasedSlot(
-  { store, clock }: Parts,
+  parts: Parts,
   before: Execution | undefined,
   after: Execution | undefined,
 ): Promise<Write | undefined> {
   if (after?.slot === undefined || !isGone(after) || (before !== undefined && isGone(before))) return undefined;
-  const found = await store.get('slot', slotId(after.distributor.name, 'job', after.slot));
+  const found = await readSlot(parts, slotId(after.distributor.name, 'job', after.slot));
   // Somebody may have taken it away by hand.
   if (found === undefined || found.doc.holder !== idOfExecution(after)) return undefined;
-  return { kind: 'slot', doc: freeSlot(found.doc, clock.now()), ifVersion: found.version };
+  return { kind: 'slot', doc: freeSlot(found.doc, parts.clock.now()), ifVersion: found.version };
+}
+
+/** One that cannot be read is lost until somebody repairs it; it must not keep its holder from its end. */
+async function readSlot({ store, log }: Parts, id: SlotId): Promise<Stored<Slot> | undefined> {
+  try {
+    return await store.get('slot', id);
+  } catch (error) {
+    if (!(error instanceof UnreadableDocument)) throw error;
+    log.error('a slot cannot be read and is not freed', { slot: id, error: error.message });
+    return undefined;
+  }
 }
 
 /** A slot that may be taken: one that is free, or the next that there is not yet. */

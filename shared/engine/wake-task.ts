@@ -12,7 +12,7 @@ export function wakeTask({ id, revision }: Wake, owed: Owed, options: Pick<Queue
   return { path: owed, body: { id, revision }, shard: shardOf(id), ...options };
 }
 
-type Target =
+export type Target =
   | { kind: 'attempt'; id: AttemptId }
   | { kind: 'execution'; id: ExecutionId }
   | { kind: 'slot'; id: SlotId };

@@ -14,7 +14,7 @@ import { countDependencies, propagate } from './propagate.ts';
 import { launch } from './launch.ts';
 import { enqueueTasks, performRun } from './run.ts';
 import { startOnSlot } from './start.ts';
-import { targetOf, type Wake } from './wake-task.ts';
+import { type Target, targetOf, type Wake } from './wake-task.ts';
 
 /** When a document whose decision throws is looked at again. */
 const POISON_DELAY_MS = 60 * 60_000;
@@ -37,13 +37,18 @@ export async function wake(parts: Parts, { id, revision }: Wake): Promise<string
     }
   } catch (error) {
     if (isTransient(error)) throw error;
-    parts.log.error('a document cannot be processed; it is looked at again in an hour', {
-      [target.kind]: id,
-      error: messageOf(error),
-    });
-    await parts.store.postpone(target.kind, id, parts.clock.now() + POISON_DELAY_MS);
-    return 'postponed';
+    return postpone(parts, target, error);
   }
+}
+
+/** Puts off a document that cannot be read or decided on. */
+export async function postpone(parts: Parts, { kind, id }: Target, error: unknown): Promise<string> {
+  parts.log.error('a document cannot be processed; it is looked at again in an hour', {
+    [kind]: id,
+    error: messageOf(error),
+  });
+  await parts.store.postpone(kind, id, parts.clock.now() + POISON_DELAY_MS);
+  return 'postponed';
 }
 
 async function wakeAttempt(parts: Parts, id: AttemptId, revision: number): Promise<string> {

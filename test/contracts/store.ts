@@ -6,12 +6,13 @@ import { attemptId, type QuestId } from '../../shared/core/ids.ts';
 import type { DueDocument, Page, Store, Version } from '../../shared/core/ports.ts';
 import { attemptIn, CREATED_AT, executionIn, questFixture } from '../support/documents.ts';
 import { edgeContract } from './edges.ts';
+import { slotContract } from './slots.ts';
 
 export interface StoreFixture {
   /** Empty, and shared with no other test. */
   store: Store;
   /** Makes what is stored unreadable at first sight, but leaves it as due as it is. */
-  damage(kind: 'attempt' | 'execution' | 'edge', id: string): Promise<void>;
+  damage(kind: 'attempt' | 'execution' | 'edge' | 'slot', id: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -349,6 +350,7 @@ export function storeContract(name: string, createFixture: () => Promise<StoreFi
     });
 
     edgeContract(() => fixture);
+    slotContract(() => fixture);
 
     describe('changed', () => {
       const next = attemptIn('EXECUTING', { revision: 2 });

@@ -251,6 +251,7 @@ describe('a second deployment', () => {
       '*',
       '*',
       '*',
+      '*',
     ]);
   });
 });

@@ -35,10 +35,23 @@ const TTLS_ON = {
 };
 const TWO_KEYS = { ...DEPLOYED, 'secrets versions list distributor-signing-key': ['1\tENABLED', '2\tENABLED'] };
 
+const OWN_TOPICS = { build: 'cloud-builds', batch: 'projects/their-project/topics/batch-jobs' };
+const OTHER_TOPICS = {
+  ...DEPLOYED,
+  'pubsub subscriptions list': [
+    ...DEPLOYED['pubsub subscriptions list']!,
+    'distributor-notify.build\tprojects/my-project/topics/cloud-builds',
+    'distributor-notify.batch\t_deleted-topic_',
+    'distributor-notify.gone\tprojects/my-project/topics/gone',
+  ],
+};
+
 const SCENARIOS: [string, string[], RunOptions][] = [
   ['a first deployment', [], {}],
   ['a first deployment with every setting', [], { settings: EVERY_SETTING }],
   ['a second deployment', [], { exists: DEPLOYED }],
+  ['a first deployment with topics of executors', [], { topics: OWN_TOPICS }],
+  ['a deployment after topics of executors have changed', [], { topics: OWN_TOPICS, exists: OTHER_TOPICS }],
   ['turning retention off', [], { exists: TTLS_ON }],
   ['rotating the key', ['--rotate-key'], { exists: DEPLOYED }],
   ['retiring a key', ['--retire-key', '1'], { exists: TWO_KEYS }],
@@ -71,14 +84,14 @@ function runWithMistake(right: string, wrong: string): Deployment {
   return withOtherResources(change, root => runDeploy([], { root }));
 }
 
-/** The lines of docs/ that begin with gcloud, as a reader would paste them. */
+/** What begins a line of docs/ with gcloud, up to the end of the command: quotes and backslashes may take it further. */
+const DOCUMENTED = /^gcloud (?:[^'"\\\n]|'[^']*'|"[^"]*"|\\[^])*$/gm;
+
+/** As a reader would paste them. */
 function documentedCommands(): string {
   const files = readdirSync(join(ROOT, 'docs')).filter(name => name.endsWith('.md'));
   const text = files.map(name => readFileSync(join(ROOT, 'docs', name), 'utf8')).join('\n');
-  return text
-    .split('\n')
-    .filter(line => line.startsWith('gcloud '))
-    .join('\n');
+  return (text.match(DOCUMENTED) ?? []).join('\n');
 }
 
 describe('the real gcloud', () => {
@@ -171,7 +184,7 @@ describe('the real gcloud', () => {
       'firestore indexes fields list': 'attempts\t*\n',
       'firestore fields ttls list': 'attempts\texpireAt\n',
       'pubsub topics list': 't\n',
-      'pubsub subscriptions list': 's\n',
+      'pubsub subscriptions list': 's\tprojects/p/topics/t\n',
       'tasks queues list': 'q-0\n',
       'scheduler jobs list': 'j\n',
       'secrets list': 's\n',

@@ -3,11 +3,17 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Runs the real deploy.sh with a gcloud, an npm and a sleep that only record what they are called with. */
+/**
+ * Runs the real deploy.sh with a gcloud, an npm and a sleep that only record what they are called with, and a node that
+ * knows the topics of distributors.
+ */
 
 export const ROOT = join(import.meta.dirname, '../..');
 export const PROJECT_NUMBER = '123456789012';
-const FAKES = ['gcloud', 'npm', 'sleep'];
+const FAKES = ['gcloud', 'node', 'npm', 'sleep'];
+
+/** What deploy.sh needs of its folder when npm and node are fakes. */
+const SCRIPT = ['deploy.sh', 'deploy', 'distributors.yaml'];
 
 /** What the lists find: the words of the command up to its first flag, and the lines that it prints. */
 export type Answers = Record<string, string[]>;
@@ -18,6 +24,8 @@ export interface RunOptions {
   settingsText?: string;
   /** What exists already; nothing unless given. */
   exists?: Answers;
+  /** Topics that distributors have of their own, by name, as the distributors file would say. */
+  topics?: Record<string, string>;
   stdin?: string;
   failOn?: readonly string[];
   /** How often the line of `failOn` fails; always, unless given. */
@@ -41,11 +49,15 @@ export interface Deployment {
 export const SETTINGS = { PROJECT_ID: 'my-project', REGION: 'us-central1' };
 
 export function runDeploy(args: readonly string[], options: RunOptions = {}): Deployment {
-  const { settings = SETTINGS, root = ROOT } = options;
+  const { settings = SETTINGS, root: source = ROOT } = options;
   const text = options.settingsText ?? textOf(settings);
   return record(options, directory => {
     const file = join(directory, 'test.env');
     writeFileSync(file, text);
+    // Where no programs are installed, so that the fakes are found.
+    const root = join(directory, 'root');
+    mkdirSync(root);
+    for (const name of SCRIPT) symlinkSync(join(source, name), join(root, name));
     return [join(root, 'deploy.sh'), '--settings', file, ...args];
   });
 }
@@ -75,6 +87,8 @@ function record(options: RunOptions, prepare: (directory: string) => string[]): 
     for (const [command, lines] of Object.entries(all)) {
       writeFileSync(join(answers, command), lines.map(line => `${line}\n`).join(''));
     }
+    const topics = Object.entries(options.topics ?? {}).map(entry => `${entry.join('\t')}\n`);
+    writeFileSync(join(answers, 'topics'), topics.join(''));
     // In a process group of its own, as a terminal would start it.
     const { status, stdout, stderr } = spawnSync('setsid', ['--wait', 'bash', ...prepare(directory)], {
       encoding: 'utf8',
@@ -133,7 +147,7 @@ export function flag(line: readonly string[] | undefined, name: string): string 
 export function withOtherResources<T>(change: (text: string) => string, use: (root: string) => T): T {
   const root = mkdtempSync(join(tmpdir(), 'deploy-copy-'));
   try {
-    for (const name of ['deploy.sh', 'deploy', 'distributors.yaml']) {
+    for (const name of SCRIPT) {
       cpSync(join(ROOT, name), join(root, name), { recursive: true });
     }
     const changed = join(root, 'deploy/resources.sh');
@@ -152,7 +166,13 @@ export const DEPLOYED: Answers = {
     name => `distributor-${name}@my-project.iam.gserviceaccount.com`,
   ),
   'firestore databases list': ['(default)\tFIRESTORE_NATIVE'],
-  'firestore indexes composite list': ['attempts\tshard\twakeAt', 'executions\tshard\twakeAt'],
+  'firestore indexes composite list': [
+    'attempts\tshard\twakeAt',
+    'executions\tshard\twakeAt',
+    'slots\tshard\twakeAt',
+    'attempts\tline\tplace',
+    'slots\tline\tplace',
+  ],
   'firestore indexes fields list': [
     '__default__\t*',
     'quests\t*',
@@ -164,11 +184,15 @@ export const DEPLOYED: Answers = {
     'edges\tdependent',
     'edges\tdependency',
     'edges\topenFor',
+    'slots\t*',
     'adapterDocuments\t*',
   ],
   'firestore fields ttls list': ['adapterDocuments\texpireAt'],
   'pubsub topics list': ['distributor-notifications', 'distributor-dead-letters'],
-  'pubsub subscriptions list': ['distributor-notify', 'distributor-dead-letters'],
+  'pubsub subscriptions list': [
+    'distributor-notify\tprojects/my-project/topics/distributor-notifications',
+    'distributor-dead-letters\tprojects/my-project/topics/distributor-dead-letters',
+  ],
   'tasks queues list': ['distributor-0'],
   'secrets list': ['distributor-signing-key'],
   'secrets versions list distributor-signing-key': ['1\tENABLED'],

@@ -1,13 +1,25 @@
 import { PubSub } from '@google-cloud/pubsub';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { JsonObject } from '../../shared/core/json.ts';
 import type { TaskResult } from '../../shared/core/result.ts';
-import { type E2eStack, showLogsOnFailure, startE2eStack, untilOver } from '../support/e2e.ts';
+import { executionName } from '../../shared/adapters/execution-name.ts';
+import { type ExecutionId } from '../../shared/core/ids.ts';
+import { E2E_DISTRIBUTORS, type E2eStack, showLogsOnFailure, startE2eStack, untilOver } from '../support/e2e.ts';
 import type { ReceivedRequest } from '../support/http-server.ts';
 import { startJobService } from '../support/job-service.ts';
 import { web } from '../support/stack.ts';
 import { describeWithEmulators } from '../support/with-emulators.ts';
+
+const TYPES = join(import.meta.dirname, '../support/publishing-types.ts');
+const THEIR_TOPIC = 'projects/their-project/topics/jobs';
+/** Of these, nobody is polled while the tests run. */
+const DISTRIBUTORS = `${E2E_DISTRIBUTORS}
+publishing: {type: publishing, config: {allowedHosts: [127.0.0.1], topic: jobs, pollInterval: 3600s}}
+theirs: {type: publishing, config: {allowedHosts: [127.0.0.1], topic: ${THEIR_TOPIC}, pollInterval: 3600s}}
+twin: {type: publishing, config: {allowedHosts: [127.0.0.1], topic: jobs, pollInterval: 3600s}}
+`;
 
 const PATIENT = { timeout: 30_000, interval: 50 };
 
@@ -46,7 +58,7 @@ describeWithEmulators('notifications through the real topic', () => {
   let stack: E2eStack;
   let pubsub: PubSub;
   beforeAll(async () => {
-    stack = await startE2eStack();
+    stack = await startE2eStack({ distributors: DISTRIBUTORS, types: TYPES });
     pubsub = new PubSub({
       projectId: stack.projectId,
       apiEndpoint: stack.pubsubHost,
@@ -54,28 +66,28 @@ describeWithEmulators('notifications through the real topic', () => {
       // Given, so that no metadata server is looked for.
       universeDomain: 'googleapis.com',
     });
-  }, 90_000);
+  }, 180_000);
   afterAll(async () => {
     await pubsub?.close();
     await stack?.close();
   }, 30_000);
 
-  async function publish(messages: readonly Message[]): Promise<void> {
-    const topic = pubsub.topic(stack.topic);
+  async function publish(messages: readonly Message[], to = stack.topic): Promise<void> {
+    const topic = pubsub.topic(to);
     await Promise.all(
       messages.map(({ data, attributes }) => topic.publishMessage({ data: Buffer.from(data), attributes })),
     );
   }
 
   /** Jobs that the service has accepted and will never tell anything about by itself. */
-  async function startJobs(count: number, name: string, { meta = {}, asked = false } = {}) {
+  async function startJobs(count: number, name: string, { meta = {}, asked = false, by = {} } = {}) {
     const service = await startJobService();
     const more = asked ? { statusUrl: service.statusUrl } : {};
     const quests = await stack.api.submitAll(
-      Array.from({ length: count }, (_, n) => ({ ...web(`${service.url}/endless`, { [name]: n }, more), meta })),
+      Array.from({ length: count }, (_, n) => ({ ...web(`${service.url}/endless`, { [name]: n }, more), meta, ...by })),
     );
     await vi.waitFor(() => expect(service.jobs.size).toBe(count), PATIENT);
-    return { quests, callOf: (quest: string) => service.jobsOf(quest)[0]!.calls[0]! };
+    return { service, quests, callOf: (quest: string) => service.jobsOf(quest)[0]!.calls[0]! };
   }
 
   const executionOf = async (quest: string) =>
@@ -145,4 +157,38 @@ describeWithEmulators('notifications through the real topic', () => {
     expect(calls).toEqual([]);
     expect((await stack.api.get(quests[1]!)).result).toBeUndefined();
   }, 120_000);
+
+  test.each([
+    ['publishing', 'jobs'],
+    ['theirs', THEIR_TOPIC],
+  ])(
+    'without a token, on the topic that an executor publishes to by itself (%s), have it asked',
+    async (by, topic) => {
+      showLogsOnFailure(() => stack);
+      const options = { asked: true, by: { distributorConfigName: by } };
+      const { service, quests, callOf } = await startJobs(3, `hinted by ${by}`, options);
+      for (const job of service.jobs.values()) job.result = { done: job.key };
+      const idOf = (quest: string) => callOf(quest).headers['x-execution-id'] as ExecutionId;
+      const data = JSON.stringify(finished({ forged: true }));
+      const messages = quests.slice(1).map(quest => ({ data, attributes: { job: executionName(idOf(quest)) } }));
+      const others = [
+        { data, attributes: {} },
+        { data: '', attributes: { job: 'of-somebody-else' } },
+      ];
+      await sleep(1000);
+      await vi.waitFor(
+        async () => {
+          // Again, for the case that the first ones came before the answer of the service was recorded.
+          await publish(shuffled([...messages, ...others]), topic);
+          for (const quest of quests.slice(1))
+            expect((await stack.api.get(quest)).result).toEqual({ data: { done: idOf(quest) } });
+        },
+        { timeout: 90_000, interval: 2000 },
+      );
+      // Of which nothing was published.
+      expect((await stack.api.get(quests[0]!)).result).toBeUndefined();
+      expect(stack.logOf('notify')).not.toContain('was dropped","reason":"another distributor');
+    },
+    120_000,
+  );
 });

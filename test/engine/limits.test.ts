@@ -206,6 +206,16 @@ describe('maxInFlight', () => {
 });
 
 describe('nobody is forgotten', () => {
+  test('a slot that cannot be read does not keep its holder from its end', async () => {
+    const system = limited({ maxInFlight: 1 });
+    const [first] = await system.submitMany(1);
+    system.store.corrupt('slot', slotId('echo', 'job', 1));
+    await system.finish(first!);
+    expect((await system.attempt(first!)).state).toBe('FINISHED');
+    expect(system.store.wakeTimes()).toEqual({});
+    expect(system.log.lines.filter(({ message }) => message.includes('slot'))).toHaveLength(1);
+  });
+
   test('a slot is freed between the look for one and standing in line', async () => {
     const system = limited({ maxInFlight: 1 });
     const [first] = await system.submitMany(1);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { running } from '../../shared/core/result.ts';
 import { MINUTE_MS } from '../support/decide.ts';
 import { createTestEngine, executionOf, start } from '../support/engine.ts';
 
@@ -49,6 +50,20 @@ describe('tasks that an adapter enqueues within run', () => {
     });
     await world.elapse(5 * MINUTE_MS);
     expect(world.executor.calls.filter(({ operation }) => operation === 'handleTaskQueueTask')).toHaveLength(1);
+  });
+
+  test('do not take the sweep from a poll that waits for it, too', async () => {
+    const world = createTestEngine({ script: { getStatuses: async () => [], getStatus: async () => running() } });
+    world.executor.script.run = async ({ executionId }) => {
+      await world.executor.services().enqueueTask({ executionId, payload: {} });
+      return { token: 'job', pollAfterMs: 1.5 * MINUTE_MS };
+    };
+    world.executor.script.handleTaskQueueTask = async () => [];
+    const id = await world.submit();
+    await world.settle();
+    await world.elapse(2 * MINUTE_MS);
+    expect((await world.execution(id)).state).toBe('RUNNING');
+    expect(world.executor.argsOf('handleTaskQueueTask')).toHaveLength(2);
   });
 
   test('are not forgotten when they fall due between two looks at the clock', async () => {

@@ -98,6 +98,19 @@ describe('polls that fall due together', () => {
     expect(await states()).toEqual(['FINISHED', 'FINISHED', 'FINISHED']);
   });
 
+  test('one that cannot be read is put off, and concerns no other', async () => {
+    const { world, ids, statuses, states } = await grouped(3);
+    const broken = executionOf(ids[1]!);
+    for (const id of ids) statuses.set(executionOf(id), DONE);
+    world.clock.advance(11 * MINUTE_MS);
+    // A store that keeps the group beside the document goes on finding it there.
+    await world.engine.sweep();
+    world.store.corrupt('execution', broken);
+    await world.settle();
+    expect(await states()).toEqual(['FINISHED', 'EXECUTING', 'FINISHED']);
+    expect(world.store.wakeTimes()).toEqual({ [broken]: world.clock.now() + HOUR_MS });
+  });
+
   test('a call that fails for now concerns all of them, and ends none', async () => {
     const { world, states, batches } = await grouped(3);
     world.executor.script.getStatuses = () => Promise.reject(new TransientError('busy', { retryAfterMs: 2 * HOUR_MS }));

@@ -7,7 +7,7 @@ import { ConflictError, UnreadableDocument } from '../../shared/core/errors.ts';
 import { EXECUTION_STATES, idOfExecution, isLive } from '../../shared/core/execution.ts';
 import { attemptId, questId, waitId } from '../../shared/core/ids.ts';
 import type { Store, Version } from '../../shared/core/ports.ts';
-import { COLLECTIONS } from '../../shared/google/documents.ts';
+import { COLLECTIONS, documentName } from '../../shared/google/documents.ts';
 import { openFirestore } from '../../shared/google/firestore.ts';
 import { createStore } from '../../shared/google/store.ts';
 import { storeContract } from '../contracts/store.ts';
@@ -26,7 +26,7 @@ describeWithEmulators('the store on Firestore', ({ firestore: host }) => {
     return {
       store: createStore(firestore, { clock: realClock }),
       damage: async (kind, damaged) =>
-        void (await firestore.collection(COLLECTIONS[kind]).doc(damaged).update({ schemaVersion: 99 })),
+        void (await firestore.collection(COLLECTIONS[kind]).doc(documentName(damaged)).update({ schemaVersion: 99 })),
       close: () => firestore.terminate(),
     };
   });

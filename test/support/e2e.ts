@@ -25,16 +25,22 @@ export interface E2eStack extends EmulatorStack {
   logOf(name: string): string;
 }
 
+export interface E2eOptions {
+  /** Another distributors file, and the module of the types that it names; they mean other bundles. */
+  distributors?: string;
+  types?: string;
+}
+
 /** The deployed functions on the emulators, on free ports and in a folder of its own. Whoever starts it closes it. */
-export async function startE2eStack(): Promise<E2eStack> {
+export async function startE2eStack({ distributors = E2E_DISTRIBUTORS, types }: E2eOptions = {}): Promise<E2eStack> {
   const dataDir = mkdtempSync(join(tmpdir(), 'distributor-e2e-'));
   const settings = {
     port: 0,
     dataDir,
-    distributorsFile: writeDistributors(dataDir, E2E_DISTRIBUTORS),
+    distributorsFile: writeDistributors(dataDir, distributors),
     logLevel: 'info',
   } as const;
-  const stack = await startEmulatorStack(settings, { writeLog: () => {} });
+  const stack = await startEmulatorStack(settings, { writeLog: () => {}, ...(types !== undefined && { types }) });
   const api = apiOf(stack.urls.api);
   const kept = new Map<string, string>();
   const logOf = (name: string) => kept.get(name) ?? readFileSync(join(dataDir, 'logs', `${name}.log`), 'utf8');

@@ -35,11 +35,11 @@ export function decideWake(docs: Docs, { revision }: { revision: number }, conte
     if (overdue) return atDeadline({ ...docs, execution }, context);
     const { launch } = execution;
     if (launch.state === 'owed' && launch.nextAt <= now) return claimRun(execution, launch.tries + 1, now);
-    if (dueOutbox(execution, now) !== undefined) {
-      const flushed: LiveExecution = { ...execution, launch: withoutOutbox(launch) };
-      return commit({ execution: reviseExecution(execution, flushed, now) }, {});
-    }
-    if (isDue(execution.poll.nextAt, now)) return claimPoll(execution, execution, now);
+    const hasTasks = dueOutbox(execution, now) !== undefined;
+    const flushed: LiveExecution = hasTasks ? { ...execution, launch: withoutOutbox(launch) } : execution;
+    // In the same commit: a poll that waits for others has no task of its own, and would have to wait for the next sweep.
+    if (isDue(execution.poll.nextAt, now)) return claimPoll(execution, flushed, now);
+    if (hasTasks) return commit({ execution: reviseExecution(execution, flushed, now) }, {});
   }
   return stopNextJob(docs, context);
 }
