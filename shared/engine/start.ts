@@ -152,6 +152,11 @@ async function start(
     const quest = await loadQuest(parts, first.doc.quest);
     const event = launchOf(parts, quest, first.doc.revision);
     const { limits = {}, rejected } = event.resolution;
+    if (rejected === undefined && event.resolution.distributor.name !== distributor) {
+      // Its name stands for another distributor by now, which has slots of its own.
+      await putOff(parts, first, 0);
+      return 'put off';
+    }
     const slots = rejected === undefined ? await findFree(parts, distributor, limits, slot) : [];
     if (slots === undefined) return NOTHING;
     const found = { docs: { attempt: first.doc }, versions: { attempt: first.version } };
@@ -178,7 +183,7 @@ async function start(
       attempt: id,
       error: messageOf(error),
     });
-    await putOff(parts, first);
+    await putOff(parts, first, PUT_OFF_MS);
     return 'put off';
   }
 }
@@ -199,12 +204,13 @@ async function runClaimed(
 
 const PUT_OFF_MS = 60 * 60_000;
 
-/** Out of the line, to the end of which it comes when it is due again. */
-async function putOff({ store, clock }: Parts, { doc, version }: Stored<Attempt>): Promise<void> {
+/** Out of the line; when it is due again it comes to the end of the one that is right for it then. */
+async function putOff(parts: Parts, { doc, version }: Stored<Attempt>, delayMs: number): Promise<void> {
   if (doc.state !== 'SCHEDULING') return;
   const { queued: _, ...rest } = doc;
-  const later: AttemptIn<'SCHEDULING'> = { ...rest, notBefore: clock.now() + PUT_OFF_MS };
-  await store.commit([{ kind: 'attempt', doc: reviseAttempt(doc, later, clock.now()), ifVersion: version }]);
+  const now = parts.clock.now();
+  const later: AttemptIn<'SCHEDULING'> = { ...rest, notBefore: now + delayMs };
+  await commitAll(parts, [{ kind: 'attempt', doc: reviseAttempt(doc, later, now), ifVersion: version }]);
 }
 
 /** In one instance they come one after the other: all would try to start the same one. */

@@ -170,6 +170,25 @@ describe('maxInFlight', () => {
     expect(system.started).toEqual([executionOf(first), executionOf(second)]);
   });
 
+  test('one whose name stands for another distributor by now is started there, and both keep their slots', async () => {
+    const file = (target: string) => ({
+      echo: { type: 'fake', config: { maxInFlight: 1 } },
+      other: { type: 'fake', config: { maxInFlight: 1 } },
+      named: { alias: target },
+    });
+    const system = limited({}, { distributors: file('echo') });
+    const [first] = await system.submitMany(1);
+    const [second] = await system.submitMany(1, { distributorConfigName: 'named' });
+    const [third] = await system.submitMany(1, { parameters: { n: 3 } });
+    system.restart({ distributors: file('other') });
+    await system.finish(first!);
+    expect(new Set(system.started)).toEqual(new Set([first!, second!, third!].map(id => executionOf(id))));
+    for (const id of [second!, third!]) await system.finish(id);
+    for (const name of ['echo', 'other'])
+      expect((await system.store.get('slot', slotId(name, 'job', 1)))?.doc.holder).toBeUndefined();
+    expect(system.store.wakeTimes()).toEqual({});
+  });
+
   test('a higher limit holds from the next start on, a lower one as jobs end, and none at all lets everybody go', async () => {
     const system = limited({ maxInFlight: 2 });
     const ids = await system.submitMany(8);
