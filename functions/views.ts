@@ -28,6 +28,7 @@ export function attemptView({ attempt, executions }: ShownAttempt): object {
 
 export function attemptSummary(attempt: Attempt): View {
   const { quest, state, createdAt, updatedAt, distributor } = attempt;
+  const queued = attempt.state === 'SCHEDULING' ? attempt.queued : undefined;
   return {
     quest,
     attempt: attempt.attempt,
@@ -35,6 +36,7 @@ export function attemptSummary(attempt: Attempt): View {
     distributor,
     createTime: formatTime(createdAt),
     updateTime: formatTime(updatedAt),
+    ...(queued && { queuedSince: formatTime(queued.at) }),
     ...('result' in attempt && { result: attempt.result }),
   };
 }

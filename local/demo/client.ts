@@ -15,6 +15,7 @@ export interface AttemptView {
   quest: string;
   attempt: number;
   state: AttemptState;
+  queuedSince?: string;
   result?: TaskResult;
   executions: ExecutionView[];
 }

@@ -7,7 +7,7 @@ import { createRegistry, typeTable } from '../../shared/adapters/registry.ts';
 import { ADAPTER_TYPES } from '../../shared/adapters/types.ts';
 import { ABNORMAL_STATUSES } from '../../shared/core/result.ts';
 import { parseJson } from '../../shared/core/json.ts';
-import { normalizeQuest, type QuestDesc } from '../../shared/core/quest.ts';
+import { normalizeQuest } from '../../shared/core/quest.ts';
 import { fakeServices } from '../support/services.ts';
 
 const TEXT = readFileSync(join(import.meta.dirname, '../../docs/executors.md'), 'utf8');
@@ -29,7 +29,7 @@ describe.each(DOCUMENTED)('docs/executors.md, %s', type => {
   test('has a config that works and a sample quest that it accepts', () => {
     const distributors = parseDistributors(parseYaml(blockOf(type, 'yaml')), types);
     const registry = createRegistry({ types, distributors, servicesFor: () => fakeServices() });
-    const { desc } = normalizeQuest(parseJson(blockOf(type, 'json')) as unknown as QuestDesc);
+    const { desc } = normalizeQuest(parseJson(blockOf(type, 'json')));
     const resolution = registry.resolve(desc);
     expect(resolution.distributor.type).toBe(type);
     expect(resolution.mode).toBe(types.get(type)?.modes[0]);

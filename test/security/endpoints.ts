@@ -30,6 +30,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { name: 'tasks', target: 'POST /cancel', cap: 1024, onNonsense: 'drops' },
   { name: 'tasks', target: 'POST /wake', cap: 1024, onNonsense: 'drops' },
   { name: 'tasks', target: 'POST /propagate', cap: 1024, onNonsense: 'drops' },
+  { name: 'tasks', target: 'POST /start', cap: 1024, onNonsense: 'drops' },
+  { name: 'tasks', target: 'POST /polls', cap: 1024, onNonsense: 'drops' },
   { name: 'tasks', target: 'POST /distributor/main', cap: 1024, onNonsense: 'drops' },
   { name: 'sweep', target: 'POST /', cap: 1024, onNonsense: 'ignores' },
 ];
