@@ -16,3 +16,16 @@ export function timeoutsMs({ meta }: QuestDesc, { timeouts }: CommonConfig): Rec
   const pick = (phase: Phase) => optionalDuration(meta.timeouts?.[phase] ?? timeouts?.[phase]) ?? DEFAULTS_MS[phase];
   return { start: pick('start'), run: pick('run'), stop: pick('stop') };
 }
+
+/** A time limit as a service takes it, in whole seconds. One that is unlimited is as long as the service allows. */
+export function limitSeconds(milliseconds: number, maxSeconds: number): number {
+  return milliseconds === 0 ? maxSeconds : Math.min(maxSeconds, Math.ceil(milliseconds / 1000));
+}
+
+/** For `run`'s answer: how soon to poll where nothing is notified and the config does not say. */
+export function pollUnlessTold(
+  { topic, pollInterval }: CommonConfig & { topic?: string | undefined },
+  pollAfterMs: number,
+): { pollAfterMs?: number } {
+  return topic === undefined && pollInterval === undefined ? { pollAfterMs } : {};
+}

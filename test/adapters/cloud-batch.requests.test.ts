@@ -279,7 +279,8 @@ describe('a notification', () => {
   });
 
   test.each([
-    ['batch-jobs', 'projects/acme-jobs/topics/batch-jobs'],
+    // Where we run, and not where the jobs do: there it is subscribed.
+    ['batch-jobs', 'projects/test/topics/batch-jobs'],
     ['projects/other/topics/all', 'projects/other/topics/all'],
   ])('is asked for on topic %s', async (topic, pubsubTopic) => {
     const { service, distributor: notified } = await createBatch({ topic });

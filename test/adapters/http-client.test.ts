@@ -75,6 +75,16 @@ describe('an exchange', () => {
     expect(connections).toBe(1);
   });
 
+  test('whose method mostly has no body is one request all the same', async () => {
+    const server = await serve(() => ({ body: 'ok' }));
+    for (const body of ['{"a":"ä"}', '{}']) {
+      const answer = await local.request(get(`${server.url}/job`, { method: 'DELETE', body }));
+      expect(answer).toMatchObject({ status: 200, body: 'ok' });
+    }
+    expect(server.requests.map(({ method, body }) => `${method} ${body}`)).toEqual(['DELETE {"a":"ä"}', 'DELETE {}']);
+    expect(server.requests[0]?.headers['content-length']).toBe('10');
+  });
+
   test('does not follow redirects', async () => {
     const server = await serve(() => ({ status: 302, headers: { location: '/elsewhere' } }));
     const answer = await local.request(get(`${server.url}/`));

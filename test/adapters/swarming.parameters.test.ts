@@ -184,7 +184,7 @@ describe('a quest', () => {
   test('whose parameters do not fit into a variable is refused, with both sizes', () => {
     check({ distributorParameters: COMMAND, parameters: { x: 'x'.repeat(1024 - 8) } });
     expect(() => check({ distributorParameters: COMMAND, parameters: { x: 'x'.repeat(1024 - 7) } })).toThrow(
-      refusal('parameters', 'are 1025 bytes of JSON; a variable of a Swarming task takes 1024'),
+      refusal('parameters', 'are 1025 bytes of JSON; QUEST_PARAMETERS takes 1024'),
     );
   });
 

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { commonConfig, ownTopic } from '../contract.ts';
+import { googleProject, serviceAccountEmail } from '../google-config.ts';
+import { recordOf } from '../job-environment.ts';
 import { endpointSchema } from '../rest.ts';
 
 /** On the job and its VMs; its value is the execution's name. */
@@ -11,15 +13,10 @@ export const MAX_RUN_MS = 14 * 24 * 60 * 60_000;
 /** https://cloud.google.com/compute/docs/labeling-resources#restrictions */
 const MAX_LABELS = 64;
 
-const labelsSchema = z
-  .record(z.string(), z.string().regex(/^[a-z0-9_-]{0,63}$/, 'must have up to 63 characters [a-z0-9_-]'))
-  .superRefine((labels, context) => {
-    for (const key of Object.keys(labels)) {
-      const message = labelProblem(key);
-      if (message !== undefined) context.addIssue({ code: 'custom', message, path: [key] });
-    }
-  })
-  .refine(labels => Object.keys(labels).length < MAX_LABELS, `must be fewer than ${MAX_LABELS}`);
+const labelsSchema = recordOf(
+  z.string().regex(/^[a-z0-9_-]{0,63}$/, 'must have up to 63 characters [a-z0-9_-]'),
+  labelProblem,
+).refine(labels => Object.keys(labels).length < MAX_LABELS, `must be fewer than ${MAX_LABELS}`);
 
 function labelProblem(key: string): string | undefined {
   if (key === EXECUTION_LABEL) return 'is set by the distributor';
@@ -42,10 +39,6 @@ const networkSchema = z.strictObject({
   externalIp: z.boolean().default(true),
 });
 
-const serviceAccountSchema = z
-  .string()
-  .regex(/^[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com$/, 'must be the email of a service account');
-
 export const machineTypeSchema = z
   .string()
   .regex(/^[a-z][a-z0-9-]{1,62}$/, 'must be a machine type such as "e2-standard-4"');
@@ -54,10 +47,10 @@ export const cloudBatchConfigSchema = z.strictObject({
   ...commonConfig,
   ...ownTopic,
   endpoint: endpointSchema.default('https://batch.googleapis.com'),
-  project: z.string().regex(/^([a-z0-9.-]+:)?[a-z0-9][a-z0-9-]{5,29}$/, 'must be the id or number of a project'),
+  project: googleProject,
   location: z.string().regex(/^[a-z]+(-[a-z]+)+\d+$/, 'must be a region such as "us-central1"'),
   /** What a quest's jobs may run as (`meta.asAccount`); the first is the default. */
-  serviceAccounts: z.tuple([serviceAccountSchema], serviceAccountSchema, 'must name at least one service account'),
+  serviceAccounts: z.tuple([serviceAccountEmail], serviceAccountEmail, 'must name at least one service account'),
   /** What a quest may choose from (`subnetwork`); the first is the default. None: the project's default network. */
   networks: z.array(networkSchema).default([]),
   /** What a quest may choose from (`machineType`); the first is the default. Absent: any, and Batch picks one. */

@@ -7,6 +7,7 @@ import { executionName, executionOfName } from '../execution-name.ts';
 import { executionUuid } from '../execution-uuid.ts';
 import { HttpStatusError } from '../http-answer.ts';
 import { asOurselves, createRest } from '../rest.ts';
+import { pollUnlessTold } from '../timeouts.ts';
 import { type CloudBatchConfig, cloudBatchConfigSchema } from './config.ts';
 import { jobPage, logsPage } from './links.ts';
 import { parametersOf } from './parameters.ts';
@@ -76,17 +77,17 @@ function createCloudBatchDistributor(config: CloudBatchConfig, services: Service
   }
 
   return {
-    async run({ executionId, quest }) {
+    async run(task) {
+      const { executionId, quest } = task;
       const token = nameOf(executionId);
       const query = { job_id: executionName(executionId), request_id: executionUuid(executionId) };
-      const body = jobOf({ executionId, quest }, parametersOf(quest, config), config);
+      const body = jobOf(task, parametersOf(quest, config), config);
       try {
         await rest.call({ method: 'POST', path: `/v1/${parent}/jobs`, query, body }, createdSchema);
       } catch (error) {
         if (!isAlreadyThere(error)) throw error;
       }
-      const unwatched = config.topic === undefined && config.pollInterval === undefined;
-      return { token, ...(unwatched && { pollAfterMs: POLL_AFTER_MS }) };
+      return { token, ...pollUnlessTold(config, POLL_AFTER_MS) };
     },
 
     async cancel({ executionId }) {

@@ -1,13 +1,9 @@
 import { z } from 'zod';
 import { InvalidArgument } from '../../core/errors.ts';
-import { canonicalObject } from '../../core/json.ts';
 import type { QuestDesc } from '../../core/quest.ts';
 import { parseWith } from '../../core/validation.ts';
+import { EXECUTION_VARIABLE, PARAMETERS_VARIABLE, parametersJson, plainText } from '../job-environment.ts';
 import { type CloudBatchConfig, machineTypeSchema } from './config.ts';
-
-/** Environment variables that every task gets: the execution's id, and the quest's parameters as JSON. */
-export const EXECUTION_VARIABLE = 'DISTRIBUTOR_EXECUTION';
-export const PARAMETERS_VARIABLE = 'QUEST_PARAMETERS';
 
 /**
  * Linux takes no longer argument or variable (MAX_ARG_STRLEN, https://man7.org/linux/man-pages/man2/execve.2.html), its end
@@ -24,9 +20,8 @@ function sizeProblem(text: string): string | undefined {
   return bytes > MAX_ARGUMENT_BYTES ? `is ${bytes} bytes, more than ${MAX_ARGUMENT_BYTES}` : undefined;
 }
 
-const argument = z.string().superRefine((text, context) => {
-  const isText = text.isWellFormed() && !text.includes('\0');
-  const message = isText ? sizeProblem(text) : 'must be text without null characters';
+const argument = plainText.superRefine((text, context) => {
+  const message = sizeProblem(text);
   if (message !== undefined) context.addIssue({ code: 'custom', message });
 });
 const secretVersion = z
@@ -113,7 +108,7 @@ export function parametersOf(quest: QuestDesc, config: CloudBatchConfig): JobPar
     machineType,
     network: networks.find(network => network.subnetwork === subnetwork),
     serviceAccount: meta.asAccount ?? serviceAccounts[0],
-    parametersJson: parametersJson(quest),
+    parametersJson: parametersJson(quest, MAX_ARGUMENT_BYTES - `${PARAMETERS_VARIABLE}=`.length),
   };
 }
 
@@ -122,11 +117,4 @@ function checkAllowed(asked: string | undefined, allowed: readonly string[] | un
   if (asked === undefined || allowed === undefined || allowed.includes(asked)) return;
   const problem = allowed.length === 0 ? 'the distributor allows none' : `must be one of ${allowed.join(', ')}`;
   throw new InvalidArgument(field, problem);
-}
-
-function parametersJson({ parameters }: QuestDesc): string {
-  const json = canonicalObject(parameters, 'parameters');
-  const problem = sizeProblem(`${PARAMETERS_VARIABLE}=${json}`);
-  if (problem !== undefined) throw new InvalidArgument('parameters', `as an environment variable ${problem}`);
-  return json;
 }

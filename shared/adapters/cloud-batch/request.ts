@@ -3,16 +3,19 @@ import type { JsonObject } from '../../core/json.ts';
 import type { QuestDesc } from '../../core/quest.ts';
 import type { TaskDescription } from '../contract.ts';
 import { executionName } from '../execution-name.ts';
+import { EXECUTION_VARIABLE, PARAMETERS_VARIABLE } from '../job-environment.ts';
+import { ownTopicName } from '../own-topic.ts';
 import { timeoutsMs } from '../timeouts.ts';
 import { type CloudBatchConfig, EXECUTION_LABEL, MAX_RUN_MS } from './config.ts';
-import { EXECUTION_VARIABLE, type JobParameters, PARAMETERS_VARIABLE } from './parameters.ts';
+import type { JobParameters } from './parameters.ts';
 
 /** A google.cloud.batch.v1.Job: https://github.com/googleapis/googleapis/blob/master/google/cloud/batch/v1/job.proto */
 export function jobOf(
-  { executionId, quest }: Pick<TaskDescription, 'executionId' | 'quest'>,
+  task: Pick<TaskDescription, 'executionId' | 'quest' | 'prepareTopic'>,
   parameters: JobParameters,
   config: CloudBatchConfig,
 ): JsonObject {
+  const { executionId, quest } = task;
   const { taskCount, parallelism, network, serviceAccount } = parameters;
   const labels = { ...config.labels, [EXECUTION_LABEL]: executionName(executionId) };
   return {
@@ -49,7 +52,7 @@ export function jobOf(
     labels,
     logsPolicy: { destination: 'CLOUD_LOGGING' },
     ...(config.topic !== undefined && {
-      notifications: [{ pubsubTopic: topicName(config.topic, config.project), message: { type: 'JOB_STATE_CHANGED' } }],
+      notifications: [{ pubsubTopic: ownTopicName(config.topic, task), message: { type: 'JOB_STATE_CHANGED' } }],
     }),
   };
 }
@@ -98,8 +101,4 @@ function instanceOf({ machineType, provisioningModel, bootDisk, installGpuDriver
 function runLimitMs(quest: QuestDesc, config: CloudBatchConfig): number {
   const { run } = timeoutsMs(quest, config);
   return run === 0 ? MAX_RUN_MS : Math.min(run, MAX_RUN_MS);
-}
-
-function topicName(topic: string, project: string): string {
-  return topic.startsWith('projects/') ? topic : `projects/${project}/topics/${topic}`;
 }

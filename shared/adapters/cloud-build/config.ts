@@ -1,15 +1,13 @@
 import { z } from 'zod';
 import { commonConfig, ownTopic } from '../contract.ts';
+import { serviceAccountEmail } from '../google-config.ts';
 import { endpointSchema } from '../rest.ts';
 
 /** Builds cannot be told to use Cloud Build's own old account (https://cloud.google.com/build/docs/build-config-file-schema). */
-const serviceAccountSchema = z
-  .string()
-  .regex(/^[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com$/, 'must be the e-mail address of a service account')
-  .refine(
-    email => !email.endsWith('@cloudbuild.gserviceaccount.com'),
-    'is an account that builds cannot be told to use',
-  );
+const serviceAccountSchema = serviceAccountEmail.refine(
+  email => !email.endsWith('@cloudbuild.gserviceaccount.com'),
+  'is an account that builds cannot be told to use',
+);
 
 /** Where builds run, and what a quest may choose. */
 export const cloudBuildConfigSchema = z

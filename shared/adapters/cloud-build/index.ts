@@ -3,6 +3,7 @@ import type { ExecutionId } from '../../core/ids.ts';
 import { isJsonObject, parseJson } from '../../core/json.ts';
 import type { Distributor, DistributorType, Services } from '../contract.ts';
 import { executionName, executionOfName } from '../execution-name.ts';
+import { pollUnlessTold } from '../timeouts.ts';
 import { createBuilds } from './builds.ts';
 import { type CloudBuildConfig, cloudBuildConfigSchema } from './config.ts';
 import { parametersReader } from './parameters.ts';
@@ -48,8 +49,7 @@ function createCloudBuildDistributor(config: CloudBuildConfig, services: Service
         throw new TransientError('looking for an earlier start took so long that none can be made now');
       const parameters = parametersOf(task.quest);
       const id = job?.id ?? (await builds.start(buildOf(config, { task, parameters, tag })));
-      const isPolled = config.topic === undefined && config.pollInterval === undefined;
-      return { token: `${prefix}${id}`, ...(isPolled && { pollAfterMs: POLL_AFTER_MS }) };
+      return { token: `${prefix}${id}`, ...pollUnlessTold(config, POLL_AFTER_MS) };
     },
 
     async cancel({ executionId, token }) {

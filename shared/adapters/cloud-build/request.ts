@@ -1,8 +1,9 @@
-import { InvalidArgument } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { QuestDesc } from '../../core/quest.ts';
 import type { TaskDescription } from '../contract.ts';
-import { timeoutsMs } from '../timeouts.ts';
+import { PARAMETERS_VARIABLE, parametersJson } from '../job-environment.ts';
+import { ownTopicName } from '../own-topic.ts';
+import { limitSeconds, timeoutsMs } from '../timeouts.ts';
 import type { CloudBuildConfig } from './config.ts';
 import type { BuildParameters } from './parameters.ts';
 import { pinSource } from './source.ts';
@@ -34,7 +35,7 @@ export function buildOf(config: CloudBuildConfig, { task, parameters, tag }: Bui
     source: pinSource(given.source, previousState),
     tags: [tag],
     timeout: `${timeoutSeconds(quest, config)}s`,
-    queueTtl: `${secondsOf(timeoutsMs(quest, config).start)}s`,
+    queueTtl: `${limitSeconds(timeoutsMs(quest, config).start, MAX_SECONDS)}s`,
     serviceAccount: account === undefined ? undefined : `projects/${project}/serviceAccounts/${account}`,
     logsBucket,
     options: {
@@ -54,32 +55,21 @@ export function buildOf(config: CloudBuildConfig, { task, parameters, tag }: Bui
 
 /** How long the build may run, in seconds; an unlimited one has the service's maximum. */
 export function timeoutSeconds(quest: QuestDesc, config: CloudBuildConfig): number {
-  return secondsOf(timeoutsMs(quest, config).run);
-}
-
-function secondsOf(milliseconds: number): number {
-  return milliseconds === 0 ? MAX_SECONDS : Math.min(MAX_SECONDS, Math.ceil(milliseconds / 1000));
+  return limitSeconds(timeoutsMs(quest, config).run, MAX_SECONDS);
 }
 
 /**
- * The quest's parameters for all steps, as JSON. A `$` would begin a substitution, where those are made; in JSON it can be
- * written otherwise. Throws InvalidArgument when they are too large.
+ * The quest's parameters for all steps. A `$` would begin a substitution, where those are made; in JSON it can be written
+ * otherwise. Throws InvalidArgument when they are too large.
  */
-export function parametersVariable({ parameters }: QuestDesc): string {
-  const variable = `QUEST_PARAMETERS=${JSON.stringify(parameters).replaceAll('$', String.raw`\u0024`)}`;
-  const bytes = Buffer.byteLength(variable);
-  if (bytes > MAX_VARIABLE_BYTES)
-    throw new InvalidArgument(
-      'parameters',
-      `is ${bytes} bytes as an environment variable, more than ${MAX_VARIABLE_BYTES}`,
-    );
-  return variable;
+export function parametersVariable(quest: QuestDesc): string {
+  const json = parametersJson(quest, MAX_VARIABLE_BYTES, text => text.replaceAll('$', String.raw`\u0024`));
+  return `${PARAMETERS_VARIABLE}=${json}`;
 }
 
 /** For its default topic Cloud Build's own agent publishes; for any other one the build's account must be allowed to. */
-function topicOf({ project, topic }: CloudBuildConfig, { prepareTopic }: BuildRequest['task']): string | undefined {
+function topicOf({ project, topic }: CloudBuildConfig, task: BuildRequest['task']): string | undefined {
   if (topic === undefined) return undefined;
-  // One without a project is in ours, where its subscription is.
-  const name = topic.includes('/') ? topic : prepareTopic().topic.replace(/[^/]+$/, () => topic);
+  const name = ownTopicName(topic, task);
   return name === `projects/${project}/topics/${DEFAULT_TOPIC}` ? undefined : name;
 }

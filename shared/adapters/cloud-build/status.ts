@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { JsonObject } from '../../core/json.ts';
-import { type AbnormalStatus, abnormal, cut, finished, pending, running, type TaskStatus } from '../../core/result.ts';
+import { type AbnormalStatus, abnormal, finished, pending, running, type TaskStatus } from '../../core/result.ts';
+import { oneLine } from '../remote-text.ts';
 import { sourceSchema } from './source.ts';
 
 const text = z.string().optional();
@@ -81,7 +82,7 @@ export function statusOf(build: Build): TaskStatus {
   const { status = 'STATUS_UNKNOWN' } = build;
   const row = STATUSES.get(status);
   return row === undefined
-    ? ended('RESULT_MALFORMED', `the build has a status that is not known here: ${line(status, 100)}`, build)
+    ? ended('RESULT_MALFORMED', `the build has a status that is not known here: ${oneLine(status, 100)}`, build)
     : row(build);
 }
 
@@ -91,7 +92,7 @@ export function hasEnded(build: Build): boolean {
 
 function failed(build: Build): TaskStatus {
   const { type = 'FAILURE_TYPE_UNSPECIFIED' } = build.failureInfo ?? {};
-  const [status, sentence] = FAILURES.get(type) ?? ['FAILED', `the build failed: ${line(type, 100)}`];
+  const [status, sentence] = FAILURES.get(type) ?? ['FAILED', `the build failed: ${oneLine(type, 100)}`];
   return ended(status, sentence, build);
 }
 
@@ -112,15 +113,15 @@ function ended(status: AbnormalStatus, sentence: string, build: Build): TaskStat
     .filter(({ step }) => step.status !== undefined && STEP_FAILURES.has(step.status))
     .slice(0, MAX_SHOWN_STEPS)
     .map(({ step, index }) => describeStep(step, index));
-  const details = new Set([failureInfo?.detail, statusDetail].map(detail => line(detail ?? '', MAX_DETAIL)));
-  const parts = [sentence, ...failures, ...details, logUrl && `log: ${line(logUrl, MAX_URL)}`];
+  const details = new Set([failureInfo?.detail, statusDetail].map(detail => oneLine(detail ?? '', MAX_DETAIL)));
+  const parts = [sentence, ...failures, ...details, logUrl && `log: ${oneLine(logUrl, MAX_URL)}`];
   return finished(abnormal(status, parts.filter(Boolean).join('; ')));
 }
 
 const STEP_FAILURES = new Set(['FAILURE', 'TIMEOUT', 'INTERNAL_ERROR', 'EXPIRED']);
 
 function describeStep({ id, name, status, exitCode }: Step, index: number): string {
-  const label = line(id ?? name ?? '', MAX_LABEL);
+  const label = oneLine(id ?? name ?? '', MAX_LABEL);
   const code = exitCode === undefined ? '' : `, exit code ${exitCode}`;
   return `step ${index + 1}${label && ` (${label})`}: ${status}${code}`;
 }
@@ -130,21 +131,22 @@ function dataOf({ id, logUrl, steps = [], results = {}, sourceProvenance = {} }:
   const { images = [], buildStepImages = [], artifactManifest, numArtifacts } = results;
   return compact({
     build: id,
-    logUrl: logUrl && line(logUrl, MAX_URL),
+    logUrl: logUrl && oneLine(logUrl, MAX_URL),
     source: sourceOf(sourceProvenance),
     images: images.slice(0, MAX_IMAGES).map(({ name, digest }) =>
       compact({
-        name: name && line(name, MAX_IMAGE),
-        digest: digest && line(digest, MAX_LABEL),
+        name: name && oneLine(name, MAX_IMAGE),
+        digest: digest && oneLine(digest, MAX_LABEL),
       }),
     ),
-    artifacts: artifactManifest && compact({ manifest: line(artifactManifest, MAX_URL), count: countOf(numArtifacts) }),
+    artifacts:
+      artifactManifest && compact({ manifest: oneLine(artifactManifest, MAX_URL), count: countOf(numArtifacts) }),
     steps: steps.slice(0, MAX_STEPS).map((step, index) =>
       compact({
-        id: step.id && line(step.id, MAX_LABEL),
-        image: step.name && line(step.name, MAX_IMAGE / 2),
-        digest: buildStepImages[index] && line(buildStepImages[index], MAX_LABEL),
-        status: step.status && line(step.status, MAX_LABEL),
+        id: step.id && oneLine(step.id, MAX_LABEL),
+        image: step.name && oneLine(step.name, MAX_IMAGE / 2),
+        digest: buildStepImages[index] && oneLine(buildStepImages[index], MAX_LABEL),
+        status: step.status && oneLine(step.status, MAX_LABEL),
         exitCode: step.exitCode ?? 0,
       }),
     ),
@@ -170,9 +172,4 @@ function countOf(digits = ''): number | undefined {
 function compact(fields: Record<string, JsonObject[string] | undefined>): JsonObject {
   const given = Object.entries(fields).filter(([, value]) => value !== undefined && value !== '');
   return Object.fromEntries(given.filter(([, value]) => !Array.isArray(value) || value.length > 0)) as JsonObject;
-}
-
-/** Text of the service on one line, as long as it may be, and such that JSON can hold it. */
-function line(value: string, characters: number): string {
-  return cut(value.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim(), characters).toWellFormed();
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { commonConfig, ownTopic } from '../contract.ts';
+import { googleProject, nameLike } from '../google-config.ts';
 import { endpointSchema } from '../rest.ts';
 
 export const cloudRunJobConfigSchema = z.strictObject({
@@ -7,12 +8,10 @@ export const cloudRunJobConfigSchema = z.strictObject({
   /** Where a log sink publishes the audit log entries of the jobs' ends. */
   ...ownTopic,
   endpoint: endpointSchema.default('https://run.googleapis.com'),
-  project: z.string().regex(/^([a-z0-9.-]+:)?[a-z0-9][a-z0-9-]{5,29}$/, 'must be the id or number of a project'),
-  location: z.string().regex(/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be a region such as "europe-west1"'),
+  project: googleProject,
+  location: nameLike('must be a region such as "europe-west1"'),
   /** The jobs that quests may run. They exist already, and are set to `--max-retries=0`. */
-  jobs: z
-    .array(z.string().regex(/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be the name of a job, without its path'))
-    .min(1, 'must name at least one job'),
+  jobs: z.array(nameLike('must be the name of a job, without its path')).min(1, 'must name at least one job'),
 });
 
 export type CloudRunJobConfig = z.infer<typeof cloudRunJobConfigSchema>;

@@ -6,6 +6,7 @@ import type { TaskStatus } from '../../core/result.ts';
 import type { Distributor, DistributorType, Services } from '../contract.ts';
 import { typedDocuments } from '../documents.ts';
 import { HttpStatusError } from '../http-answer.ts';
+import { pollUnlessTold } from '../timeouts.ts';
 import { type CloudRunJobConfig, cloudRunJobConfigSchema } from './config.ts';
 import { executionOfEntry, isExecutionName, isOf, nameInEntry, pageOf } from './names.ts';
 import { requestReader } from './parameters.ts';
@@ -48,7 +49,6 @@ function createCloudRunJobDistributor(config: CloudRunJobConfig, services: Servi
   const requestOf = requestReader(config);
   const cloudRun = createCloudRun(config, services);
   const launches = typedDocuments(services.documents, launchSchema);
-  const isPolledOnly = config.topic === undefined && config.pollInterval === undefined;
 
   /** Starts are not idempotent: after the first, every start is preceded by a search. */
   async function startOnce(executionId: ExecutionId, job: string, start: () => Promise<Token>): Promise<Token> {
@@ -99,7 +99,7 @@ function createCloudRunJobDistributor(config: CloudRunJobConfig, services: Servi
       const { job, bodyFor } = requestOf(quest);
       const latestAt = clock.now() + START_WITHIN_MS;
       const token = await startOnce(executionId, job, () => cloudRun.start(job, bodyFor(executionId), { latestAt }));
-      return { token, ...(isPolledOnly && { pollAfterMs: POLL_AFTER_MS }) };
+      return { token, ...pollUnlessTold(config, POLL_AFTER_MS) };
     },
 
     async cancel({ executionId, token }, quest) {

@@ -2,7 +2,7 @@ import type { Token } from '../../core/execution.ts';
 import { type ExecutionId, isExecutionId } from '../../core/ids.ts';
 import { isJsonObject, type JsonValue, parseJson } from '../../core/json.ts';
 import type { TopicMessage } from '../../core/ports.ts';
-import { EXECUTION_VARIABLE } from './parameters.ts';
+import { EXECUTION_VARIABLE } from '../job-environment.ts';
 import type { CloudRunExecution } from './resources.ts';
 
 /** How a Cloud Run execution and one of ours lead to each other. Pure; nothing here throws. */

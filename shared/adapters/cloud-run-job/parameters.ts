@@ -2,14 +2,13 @@ import { z } from 'zod';
 import { parseDuration } from '../../core/duration.ts';
 import { InvalidArgument } from '../../core/errors.ts';
 import type { ExecutionId } from '../../core/ids.ts';
-import { canonicalObject, type JsonObject } from '../../core/json.ts';
+import type { JsonObject } from '../../core/json.ts';
 import type { QuestDesc } from '../../core/quest.ts';
 import { parseWith } from '../../core/validation.ts';
+import { nameLike } from '../google-config.ts';
+import { EXECUTION_VARIABLE, PARAMETERS_VARIABLE, parametersJson, plainText, recordOf } from '../job-environment.ts';
+import { limitSeconds } from '../timeouts.ts';
 import type { CloudRunJobConfig } from './config.ts';
-
-/** The environment variable by which a job and its log entries are recognised as an execution's. */
-export const EXECUTION_VARIABLE = 'DISTRIBUTOR_EXECUTION';
-const PARAMETERS_VARIABLE = 'QUEST_PARAMETERS';
 
 /** Of the value of one variable (google.cloud.run.v2.EnvVar); what a quest overrides altogether is held to the same. */
 const MAX_ENV_BYTES = 32 * 1024;
@@ -33,17 +32,6 @@ interface JobParameters {
   taskCount?: number | undefined;
 }
 
-const text = z
-  .string()
-  .refine(value => value.isWellFormed() && !value.includes('\0'), 'must be text without null characters');
-
-const environment = z.record(z.string(), text).superRefine((variables, context) => {
-  for (const name of Object.keys(variables)) {
-    const message = problemOfVariable(name);
-    if (message !== undefined) context.addIssue({ code: 'custom', message, path: [name] });
-  }
-});
-
 function problemOfVariable(name: string): string | undefined {
   if (!/^[A-Za-z_]\w{0,255}$/.test(name)) return 'must be a name of letters, digits and underscores';
   return RESERVED_VARIABLE.test(name) ? 'is set by Cloud Run or by the distributor' : undefined;
@@ -60,12 +48,9 @@ export function requestReader({ jobs, timeouts }: CloudRunJobConfig): (quest: Qu
   const schema: z.ZodType<JobParameters> = z
     .strictObject({
       job: z.enum(jobs as [string, ...string[]]),
-      container: z
-        .string()
-        .regex(/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be the name of a container')
-        .optional(),
-      args: z.array(text).max(1000).optional(),
-      env: environment.default({}),
+      container: nameLike('must be the name of a container').optional(),
+      args: z.array(plainText).max(1000).optional(),
+      env: recordOf(plainText, problemOfVariable).default({}),
       taskCount: z.int().min(1).max(MAX_TASKS).optional(),
     })
     .superRefine(({ args = [], env }, context) => {
@@ -85,7 +70,7 @@ export function requestReader({ jobs, timeouts }: CloudRunJobConfig): (quest: Qu
         'meta.asAccount',
         'a Cloud Run job acts as the service account that it is configured with',
       );
-    const parameters = parametersText(quest);
+    const parameters = parametersJson(quest, MAX_ENV_BYTES);
     const timeout = taskTimeout(quest.meta.timeouts?.run ?? timeouts?.run);
 
     return {
@@ -111,19 +96,8 @@ export function requestReader({ jobs, timeouts }: CloudRunJobConfig): (quest: Qu
   };
 }
 
-function parametersText({ parameters }: QuestDesc): string {
-  const json = canonicalObject(parameters, 'parameters');
-  const bytes = Buffer.byteLength(json);
-  if (bytes > MAX_ENV_BYTES) {
-    const problem = `are ${bytes} bytes of JSON; the environment of a Cloud Run job takes ${MAX_ENV_BYTES}`;
-    throw new InvalidArgument('parameters', problem);
-  }
-  return json;
-}
-
 /** Whole seconds of each task. `"0s"` is unlimited, and Cloud Run's longest is as near as it gets. */
 function taskTimeout(runTimeout: string | undefined): string | undefined {
   if (runTimeout === undefined) return undefined;
-  const seconds = Math.ceil(parseDuration(runTimeout) / 1000);
-  return `${seconds === 0 ? MAX_TASK_SECONDS : Math.min(seconds, MAX_TASK_SECONDS)}s`;
+  return `${limitSeconds(parseDuration(runTimeout), MAX_TASK_SECONDS)}s`;
 }

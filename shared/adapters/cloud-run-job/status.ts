@@ -1,6 +1,7 @@
 import { parseDuration } from '../../core/duration.ts';
 import type { JsonObject } from '../../core/json.ts';
-import { type AbnormalStatus, abnormal, cut, finished, pending, running, type TaskStatus } from '../../core/result.ts';
+import { type AbnormalStatus, abnormal, finished, pending, running, type TaskStatus } from '../../core/result.ts';
+import { oneLine } from '../remote-text.ts';
 import type { CloudRunExecution, CloudRunTask } from './resources.ts';
 
 /** What Cloud Run says of an execution, in ours. Pure. */
@@ -51,7 +52,7 @@ const FAILURES: Readonly<Record<string, Failure>> = {
 export function statusOf(execution: CloudRunExecution, tasks: readonly CloudRunTask[] = []): TaskStatus {
   const { state } = completed(execution);
   if (Object.hasOwn(STATES, state)) return STATES[state]!(execution, tasks);
-  const reason = `Cloud Run reports the unknown state ${shown(state, 100)}: ${about(execution, tasks)}`;
+  const reason = `Cloud Run reports the unknown state ${oneLine(state, 100)}: ${about(execution, tasks)}`;
   return finished(abnormal('RESULT_MALFORMED', reason));
 }
 
@@ -89,8 +90,6 @@ function succeeded(execution: CloudRunExecution, tasks: readonly CloudRunTask[])
   return finished({ data: dataOf(execution) });
 }
 
-/** All that a reason is made of stays below what is kept of one. */
-const MAX_TEXT = 1000;
 const MAX_IMAGES = 20;
 
 /** The persistent state. The images are how Cloud Run pinned the job's inputs; a later execution cannot be told to use them. */
@@ -98,11 +97,11 @@ function dataOf(execution: CloudRunExecution): JsonObject {
   const { name, taskCount = 1, startTime, completionTime, template, logUri } = execution;
   const texts = Object.entries({ startTime, completionTime, logUri });
   return {
-    execution: shown(name),
+    execution: oneLine(name),
     exitCode: 0,
     taskCount,
-    images: (template?.containers ?? []).slice(0, MAX_IMAGES).map(({ image = '' }) => shown(image)),
-    ...Object.fromEntries(texts.flatMap(([key, text]) => (text === undefined ? [] : [[key, shown(text)]]))),
+    images: (template?.containers ?? []).slice(0, MAX_IMAGES).map(({ image = '' }) => oneLine(image)),
+    ...Object.fromEntries(texts.flatMap(([key, text]) => (text === undefined ? [] : [[key, oneLine(text)]]))),
   };
 }
 
@@ -170,23 +169,18 @@ function about(execution: CloudRunExecution, tasks: readonly CloudRunTask[]): st
   const { reason, message } = completed(execution);
   const counts = Object.entries({ failed: failedCount, cancelled: cancelledCount }).filter(([, count]) => count > 0);
   return [
-    message === '' ? 'Cloud Run gives no message' : shown(message),
-    `(${shown(reason, 100)}${counts.map(([what, count]) => `, ${count} of ${taskCount} tasks ${what}`).join('')})`,
+    message === '' ? 'Cloud Run gives no message' : oneLine(message),
+    `(${oneLine(reason, 100)}${counts.map(([what, count]) => `, ${count} of ${taskCount} tasks ${what}`).join('')})`,
     ...tasks.filter(isFailed).slice(0, MAX_TASKS_SHOWN).map(describeTask),
-    `logs: ${shown(logUri ?? name)}`,
+    `logs: ${oneLine(logUri ?? name)}`,
   ].join('; ');
 }
 
 function describeTask({ index = 0, lastAttemptResult: { status, exitCode, termSignal } = {} }: CloudRunTask): string {
   const end = termSignal ? `signal ${termSignal}` : exitCode ? `exit code ${exitCode}` : 'no exit code';
-  return `task ${index}: ${end}${status?.message ? `, ${shown(status.message, 300)}` : ''}`;
+  return `task ${index}: ${end}${status?.message ? `, ${oneLine(status.message, 300)}` : ''}`;
 }
 
 function isPositive(count: number | undefined): boolean {
   return count !== undefined && count > 0;
-}
-
-/** Whatever a service sends: no longer than people read, and fit to be stored. */
-function shown(text: string, characters = MAX_TEXT): string {
-  return cut(text, characters).toWellFormed();
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { durationSchema, parseDuration } from '../../core/duration.ts';
 import { InvalidArgument } from '../../core/errors.ts';
-import { canonicalObject } from '../../core/json.ts';
 import type { QuestDesc } from '../../core/quest.ts';
 import { parseWith } from '../../core/validation.ts';
+import { PARAMETERS_VARIABLE, parametersJson, plainText, recordOf } from '../job-environment.ts';
 import { prioritySchema, type SwarmingConfig } from './config.ts';
 
 /**
@@ -13,8 +13,6 @@ import { prioritySchema, type SwarmingConfig } from './config.ts';
 
 /** The tag that a task is found by; its value is the execution's name. */
 export const EXECUTION_TAG = 'distributor_execution';
-/** The quest's parameters as JSON. */
-export const PARAMETERS_VARIABLE = 'QUEST_PARAMETERS';
 
 export const MIN_TIMEOUT_SECONDS = 30;
 /** With the longest grace period and a minute more: seven days, the most that a bot is leased for. */
@@ -35,10 +33,7 @@ const MAX_OUTPUT_PATH_BYTES = 512;
 const fits = (value: string, maxBytes: number) => Buffer.byteLength(value) <= maxBytes;
 const isTrimmed = (value: string) => value === value.trim();
 
-const text = z
-  .string()
-  .refine(value => value.isWellFormed() && !value.includes('\0'), 'must be text without null characters');
-const textOf = (maxBytes: number) => text.refine(value => fits(value, maxBytes), `is more than ${maxBytes} bytes`);
+const textOf = (maxBytes: number) => plainText.refine(value => fits(value, maxBytes), `is more than ${maxBytes} bytes`);
 
 /** Below the task's folder. Swarming refuses a path that could be written shorter. */
 const pathOf = (maxBytes: number) =>
@@ -46,16 +41,6 @@ const pathOf = (maxBytes: number) =>
     value => value === '.' || value.split('/').every(part => !/^\.{0,2}$|\\/.test(part)),
     'must be a relative path such as "a/b", without "\\" and empty, "." or ".." parts',
   );
-
-/** A record whose bad keys are named. */
-function recordOf<T>(value: z.ZodType<T>, problemOf: (key: string) => string | undefined) {
-  return z.record(z.string(), value).superRefine((record, context) => {
-    for (const key of Object.keys(record)) {
-      const message = problemOf(key);
-      if (message !== undefined) context.addIssue({ code: 'custom', message, path: [key] });
-    }
-  });
-}
 
 function variableProblem(name: string): string | undefined {
   if (name === PARAMETERS_VARIABLE) return 'is set by the distributor';
@@ -68,12 +53,12 @@ function dimensionProblem(key: string): string | undefined {
 }
 
 /** `a|b` is either; the values of a list are all asked for. */
-const dimensionValue = text.refine(
+const dimensionValue = plainText.refine(
   value => value.split('|').every(one => one !== '' && isTrimmed(one) && fits(one, MAX_VALUE_BYTES)),
   `must be 1 to ${MAX_VALUE_BYTES} bytes without spaces around them, or several of that between "|"`,
 );
 
-const tag = text.superRefine((value, context) => {
+const tag = plainText.superRefine((value, context) => {
   const [, key = '', rest = ''] = /^([^:]*):(.*)$/s.exec(value) ?? [];
   const sound = key !== '' && fits(key, MAX_KEY_BYTES) && isTrimmed(rest) && fits(rest, MAX_VALUE_BYTES);
   const message = `must be "key:value" of at most ${MAX_KEY_BYTES} and ${MAX_VALUE_BYTES} bytes, without spaces around the value`;
@@ -84,9 +69,9 @@ const tag = text.superRefine((value, context) => {
 
 const cipdPackage = z.strictObject({
   /** May hold `${platform}`, `${os}` and `${arch}`. */
-  packageName: text.regex(/^(?:[a-z0-9_./-]|\$\{[^}]+\}){1,400}$/, 'must be the name of a CIPD package'),
+  packageName: plainText.regex(/^(?:[a-z0-9_./-]|\$\{[^}]+\}){1,400}$/, 'must be the name of a CIPD package'),
   /** An instance id, a tag or a ref: https://github.com/luci/luci-go/blob/main/cipd/common/common.go */
-  version: text.regex(/^[A-Za-z0-9$()*+,\-./:;<=>@\\_{}~ ]{1,400}$/, 'must be a version of a CIPD package'),
+  version: plainText.regex(/^[A-Za-z0-9$()*+,\-./:;<=>@\\_{}~ ]{1,400}$/, 'must be a version of a CIPD package'),
   path: pathOf(MAX_PATH_BYTES).default('.'),
 });
 export type CipdPackage = z.infer<typeof cipdPackage>;
@@ -110,7 +95,7 @@ function schemaFor({ pools, realms, casInstances, priority }: SwarmingConfig) {
   return z
     .strictObject({
       name: textOf(MAX_VALUE_BYTES).min(1).optional(),
-      command: z.array(text).min(1).max(MAX_ARGUMENTS),
+      command: z.array(plainText).min(1).max(MAX_ARGUMENTS),
       relativeCwd: pathOf(MAX_PATH_BYTES).optional(),
       env: recordOf(textOf(MAX_VARIABLE_BYTES), variableProblem)
         .refine(env => Object.keys(env).length < MAX_VARIABLES, `must be fewer than ${MAX_VARIABLES}`)
@@ -184,12 +169,7 @@ export function parametersReader(config: SwarmingConfig): (quest: QuestDesc) => 
         'is not for interactive quests: their jobs must run',
       );
     const { asAccount: serviceAccount } = parseWith(account, { asAccount: meta.asAccount }, 'meta');
-    const questParameters = canonicalObject(parameters, 'parameters');
-    if (!fits(questParameters, MAX_VARIABLE_BYTES))
-      throw new InvalidArgument(
-        'parameters',
-        `are ${Buffer.byteLength(questParameters)} bytes of JSON; a variable of a Swarming task takes ${MAX_VARIABLE_BYTES}`,
-      );
+    const questParameters = parametersJson({ parameters }, MAX_VARIABLE_BYTES);
     return { ...read, serviceAccount, questParameters };
   };
 }

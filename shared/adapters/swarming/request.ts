@@ -5,6 +5,7 @@ import type { JsonObject } from '../../core/json.ts';
 import type { TaskDescription } from '../contract.ts';
 import { executionName } from '../execution-name.ts';
 import { executionUuid } from '../execution-uuid.ts';
+import { PARAMETERS_VARIABLE } from '../job-environment.ts';
 import { timeoutsMs } from '../timeouts.ts';
 import type { SwarmingConfig } from './config.ts';
 import {
@@ -12,7 +13,6 @@ import {
   EXECUTION_TAG,
   MAX_RUN_SECONDS,
   MIN_TIMEOUT_SECONDS,
-  PARAMETERS_VARIABLE,
   type TaskParameters,
 } from './parameters.ts';
 import { pinsSchema } from './status.ts';

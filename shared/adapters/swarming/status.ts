@@ -1,15 +1,13 @@
 import { z } from 'zod';
-import { type AbnormalStatus, abnormal, cut, finished, pending, running, type TaskStatus } from '../../core/result.ts';
+import { type AbnormalStatus, abnormal, finished, pending, running, type TaskStatus } from '../../core/result.ts';
 import type { JsonObject } from '../../core/json.ts';
+import { oneLine, told } from '../remote-text.ts';
 
 /**
  * What Swarming says of a task, in ours. Fields and states are those of TaskResultResponse and TaskState:
  * https://github.com/luci/luci-go/blob/main/swarming/proto/api_v2/swarming.proto. Answers are proto3 JSON: zeros are left out,
  * and an int64 is a string.
  */
-
-/** What only adorns a result never stands between us and the end: whatever does not fit is left out. */
-const told = <T extends z.ZodType>(schema: T) => schema.nullish().catch(undefined);
 
 const int64 = z.union([z.string().regex(/^-?\d{1,19}$/), z.int()]).transform(Number);
 
@@ -66,7 +64,7 @@ const STATES: ReadonlyMap<string, (task: TaskResult) => TaskStatus> = new Map([
 export function statusOf(task: TaskResult): TaskStatus {
   const unknown = ended(
     'RESULT_MALFORMED',
-    ({ state }) => `its state is "${clip(state)}", which nobody here has heard of`,
+    ({ state }) => `its state is "${oneLine(state)}", which nobody here has heard of`,
   );
   return (STATES.get(task.state) ?? unknown)(task);
 }
@@ -79,25 +77,23 @@ function completed(task: TaskResult): TaskStatus {
 }
 
 function ended(status: AbnormalStatus, reasonOf: (task: TaskResult) => string): (task: TaskResult) => TaskStatus {
-  return task => finished(abnormal(status, `task ${clip(task.taskId)}: ${reasonOf(task)}`));
+  return task => finished(abnormal(status, `task ${oneLine(task.taskId)}: ${reasonOf(task)}`));
 }
 
-const MAX_TEXT_CHARACTERS = 1000;
 const MAX_PINS_BYTES = 64 * 1024;
 const MAX_MISSING = 10;
 
-/** Without half a character at its end, or anywhere. */
-function clip(text: string): string {
-  return cut(text, MAX_TEXT_CHARACTERS).toWellFormed();
-}
-
 function onBot(botId: string | null | undefined): string {
-  return botId ? ` (bot ${clip(botId)})` : '';
+  return botId ? ` (bot ${oneLine(botId)})` : '';
 }
 
 function missingInputs({ missingCas, missingCipd }: TaskResult): string {
-  const packages = (missingCipd ?? []).map(one => `CIPD package ${clip(one.packageName)} at ${clip(one.version)}`);
-  const files = (missingCas ?? []).map(({ casInstance, digest }) => `${clip(digest.hash)} in ${clip(casInstance)}`);
+  const packages = (missingCipd ?? []).map(
+    one => `CIPD package ${oneLine(one.packageName)} at ${oneLine(one.version)}`,
+  );
+  const files = (missingCas ?? []).map(
+    ({ casInstance, digest }) => `${oneLine(digest.hash)} in ${oneLine(casInstance)}`,
+  );
   const missing = [...packages, ...files];
   if (missing.length === 0) return '';
   const more = missing.length > MAX_MISSING ? `, and ${missing.length - MAX_MISSING} more` : '';
@@ -112,15 +108,15 @@ function dataOf({ taskId, exitCode, duration, botId, dedupedFrom, casOutputRoot,
     path: path.toWellFormed(),
   }));
   return {
-    taskId: clip(taskId),
+    taskId: oneLine(taskId),
     exitCode,
     ...(typeof duration === 'number' && { durationSeconds: duration }),
-    ...(botId && { botId: clip(botId) }),
-    ...(dedupedFrom && { dedupedFrom: clip(dedupedFrom) }),
+    ...(botId && { botId: oneLine(botId) }),
+    ...(dedupedFrom && { dedupedFrom: oneLine(dedupedFrom) }),
     ...(casOutputRoot && {
       casOutputRoot: {
-        casInstance: clip(casOutputRoot.casInstance),
-        digest: { hash: clip(casOutputRoot.digest.hash), sizeBytes: casOutputRoot.digest.sizeBytes },
+        casInstance: oneLine(casOutputRoot.casInstance),
+        digest: { hash: oneLine(casOutputRoot.digest.hash), sizeBytes: casOutputRoot.digest.sizeBytes },
       },
     }),
     ...(pins.length > 0 && Buffer.byteLength(JSON.stringify(pins)) <= MAX_PINS_BYTES && { cipdPins: pins }),

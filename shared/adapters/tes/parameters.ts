@@ -1,14 +1,13 @@
 import { z } from 'zod';
 import { InvalidArgument } from '../../core/errors.ts';
-import { canonicalJson, type JsonObject } from '../../core/json.ts';
+import type { JsonObject } from '../../core/json.ts';
 import type { QuestDesc } from '../../core/quest.ts';
 import { parseWith } from '../../core/validation.ts';
 import type { TaskDescription } from '../contract.ts';
 import { executionName } from '../execution-name.ts';
+import { PARAMETERS_VARIABLE, parametersJson } from '../job-environment.ts';
 import { EXECUTION_TAG, type TesConfig } from './config.ts';
 
-/** Every executor's environment holds the quest's parameters under this name, as JSON. */
-const PARAMETERS_VARIABLE = 'QUEST_PARAMETERS';
 /** Linux takes 128 KiB a variable; servers on Kubernetes keep the whole task in annotations of at most 256 KiB. */
 const MAX_PARAMETERS_BYTES = 32 * 1024;
 /** What every server must take at least (tesInput.content). */
@@ -93,14 +92,7 @@ export function readParameters({ parameters, distributorParameters, meta }: Ques
   if (meta.asAccount !== undefined)
     throw new InvalidArgument('meta.asAccount', 'is nothing that a TES server knows: tasks belong to who calls it');
   const task = parseWith(parametersSchema, distributorParameters, 'distributorParameters');
-  const questParameters = canonicalJson(parameters, 'parameters');
-  const bytes = Buffer.byteLength(questParameters);
-  if (bytes > MAX_PARAMETERS_BYTES)
-    throw new InvalidArgument(
-      'parameters',
-      `are ${bytes} bytes of JSON: the variable ${PARAMETERS_VARIABLE} takes ${MAX_PARAMETERS_BYTES}`,
-    );
-  return { task, questParameters };
+  return { task, questParameters: parametersJson({ parameters }, MAX_PARAMETERS_BYTES) };
 }
 
 /** The tesTask that is created for an execution; the same execution has the same bytes. */

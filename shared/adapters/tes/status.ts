@@ -10,9 +10,7 @@ import {
   type TaskResult,
   type TaskStatus,
 } from '../../core/result.ts';
-
-/** What only adorns a result never stands between us and the end: whatever does not fit is left out. */
-const told = <T extends z.ZodType>(schema: T) => schema.nullish().catch(undefined);
+import { oneLine, told } from '../remote-text.ts';
 
 const executorLogSchema = z.object({ exit_code: told(z.int()), stdout: told(z.string()), stderr: told(z.string()) });
 const outputLogSchema = z.object({
@@ -86,11 +84,11 @@ export function statusOf(task: Task): TaskStatus {
 }
 
 function unheardOf(task: Task): TaskResult {
-  return failed('RESULT_MALFORMED', task, `its state is "${clip(task.state, 100)}", which TES 1.1 does not have`);
+  return failed('RESULT_MALFORMED', task, `its state is "${oneLine(task.state, 100)}", which TES 1.1 does not have`);
 }
 
 function failed(status: AbnormalStatus, { id }: Task, reason: string): TaskResult {
-  return abnormal(status, `task ${clip(id, 100)}: ${reason}`.toWellFormed());
+  return abnormal(status, `task ${oneLine(id, 100)}: ${reason}`.toWellFormed());
 }
 
 /** Servers stop at the first executor that fails, unless told to ignore its error: the last failure is the reason. */
@@ -131,20 +129,20 @@ function dataOf(task: Task): JsonObject {
   const files = (outputs ?? []).map(({ url, path, size_bytes: size }) => ({
     url: url.toWellFormed(),
     ...(typeof path === 'string' && { path: path.toWellFormed() }),
-    ...(size !== undefined && size !== null && { sizeBytes: clip(String(size), 20) }),
+    ...(size !== undefined && size !== null && { sizeBytes: oneLine(String(size), 20) }),
   }));
   const kept = fitting(files, MAX_OUTPUTS_BYTES);
   const texts = Object.entries(metadata ?? {}).flatMap(([key, value]) =>
     typeof value === 'string' ? [[key.toWellFormed(), value.toWellFormed()] as [string, string]] : [],
   );
   return {
-    taskId: clip(task.id, 1500),
+    taskId: oneLine(task.id, 1500),
     ...(exitCodes.length > 0 && { exitCode: exitCodes.at(-1) }),
     ...(exitCodes.length > 1 && { exitCodes: exitCodes.slice(0, MAX_EXIT_CODES) }),
     outputs: kept,
     ...(kept.length < files.length && { outputsLeftOut: files.length - kept.length }),
-    ...(startTime && { startTime: clip(startTime, 100) }),
-    ...(endTime && { endTime: clip(endTime, 100) }),
+    ...(startTime && { startTime: oneLine(startTime, 100) }),
+    ...(endTime && { endTime: oneLine(endTime, 100) }),
     ...(texts.length > 0 && { metadata: Object.fromEntries(fitting(texts, MAX_METADATA_BYTES)) }),
   } as JsonObject;
 }
@@ -162,8 +160,4 @@ function fitting<T extends JsonValue>(items: readonly T[], maxBytes: number): T[
     bytes += size;
     return true;
   });
-}
-
-function clip(text: string, characters: number): string {
-  return text.slice(0, characters).toWellFormed();
 }
