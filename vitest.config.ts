@@ -5,7 +5,7 @@ const GOOGLE = ['test/google/**/*.test.ts', 'test/emulators/**/*.test.ts', 'test
 
 export default defineConfig({
   test: {
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     reporters: ['default', './test/closing-line.ts'],
     projects: [
       { extends: true, test: { name: 'embedded', include: ['test/**/*.test.ts'], exclude: GOOGLE } },

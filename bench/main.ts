@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { findEmulators } from '../local/emulators/google.ts';
+import { adapters } from './adapters.ts';
 import { budget } from './budget.ts';
 import { cost } from './cost.ts';
 import { deployedMemory } from './deployed-memory.ts';
@@ -7,7 +8,10 @@ import { edgeCost } from './edge-cost.ts';
 import { engine } from './engine.ts';
 import { type Bench, describeMachine, formatTable } from './figures.ts';
 import { graph } from './graph.ts';
+import { limits } from './limits.ts';
+import { limitsWire } from './limits-wire.ts';
 import { memory } from './memory.ts';
+import { polls } from './polls.ts';
 import { stack } from './stack.ts';
 import { start } from './start.ts';
 import { sweep } from './sweep.ts';
@@ -15,9 +19,9 @@ import { walk } from './walk.ts';
 import { wire } from './wire.ts';
 
 /** On SQLite. */
-const EMBEDDED = { budget, 'edge-cost': edgeCost, engine, stack, graph, walk, sweep, memory };
+const EMBEDDED = { budget, 'edge-cost': edgeCost, engine, stack, graph, walk, sweep, polls, limits, memory, adapters };
 /** On Google's emulators. */
-const GOOGLE = { start, 'deployed-memory': deployedMemory, wire, cost };
+const GOOGLE = { start, 'deployed-memory': deployedMemory, wire, 'limits-wire': limitsWire, cost };
 const BENCHES: Readonly<Record<string, Bench>> = { ...EMBEDDED, ...GOOGLE };
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean' } } });

@@ -16,14 +16,16 @@ import { type HttpMeter, startHttpMeter } from './wire/http-meter.ts';
 export interface MeteredStack {
   stack: EmulatorStack;
   meters: Record<FunctionName, HttpMeter>;
-  /** Resolves with the quest's id. */
-  submit(kind: Kind, name: string): Promise<QuestId>;
+  /** Resolves with the quest's id. `distributor`: not the kind's usual one. */
+  submit(kind: Kind, name: string, distributor?: string): Promise<QuestId>;
   /** Resolves once each of these has finished, and nothing is under way any more. */
   settle(quests: readonly QuestId[]): Promise<void>;
   /** What the functions asked of the emulators since the last reset. */
   counts(names: readonly FunctionName[]): CallCounts;
   /** Counts from zero. */
   reset(): void;
+  /** The most unattended jobs that there ever were at once. */
+  mostJobs(): number;
   close(): Promise<void>;
 }
 
@@ -81,8 +83,9 @@ export async function startMeteredStack(directory: string): Promise<MeteredStack
   return {
     stack,
     meters: Object.fromEntries(meters) as Record<FunctionName, HttpMeter>,
-    async submit(kind, name) {
-      const quests = [{ desc: describe(kind, name, executor.url) }];
+    async submit(kind, name, distributor) {
+      const named = distributor === undefined ? {} : { distributorConfigName: distributor };
+      const quests = [{ desc: { ...describe(kind, name, executor.url), ...named } }];
       const ensured = await caller.call('POST', `${stack.urls.api}/v1/graph:ensure`, { quests });
       return (ensured as { questIds: QuestId[] }).questIds[0]!;
     },
@@ -101,6 +104,7 @@ export async function startMeteredStack(directory: string): Promise<MeteredStack
     reset() {
       for (const meter of [...meters.values(), ...[...outgoing.values()].flat()]) meter.reset();
     },
+    mostJobs: executor.mostAtOnce,
     close: () => running.disposeAsync(),
   };
 }

@@ -3,9 +3,10 @@ import { type Claim, type Execution, idOfExecution } from '../shared/core/execut
 import { type AttemptId, attemptId, type ExecutionId, type QuestId } from '../shared/core/ids.ts';
 import type { JsonObject } from '../shared/core/json.ts';
 import type { LogFields } from '../shared/core/ports.ts';
+import { idOfSlot } from '../shared/core/slot.ts';
 import type { FunctionName } from '../functions/wiring.ts';
 import { SWEEP_EVERY_MS } from './deliveries.ts';
-import { LOSING } from './faults.ts';
+import { type FaultKind, LOSING } from './faults.ts';
 import { openEdgesOf } from './invariants/edges.ts';
 import type { Job, Operation } from './executor.ts';
 import type { Wanted } from './graph.ts';
@@ -15,7 +16,10 @@ import { EVENT_INVARIANTS } from './invariants/events.ts';
 import { ASKING_INVARIANTS } from './invariants/asking.ts';
 import { createGraphFacts } from './invariants/graph-facts.ts';
 import { GRAPH_INVARIANTS } from './invariants/graph.ts';
+import { createSlotFacts } from './invariants/slot-facts.ts';
+import { SLOT_INVARIANTS } from './invariants/slots.ts';
 import type { AnyInvariant, Events, Facts, JobAnswer } from './invariants/invariant.ts';
+import { placeOf } from './invariants/slots.ts';
 import { type Change, short } from './store.ts';
 import type { World } from './world.ts';
 
@@ -24,6 +28,7 @@ export const INVARIANTS: readonly AnyInvariant[] = [
   ...GRAPH_INVARIANTS,
   ...EVENT_INVARIANTS,
   ...ASKING_INVARIANTS,
+  ...SLOT_INVARIANTS,
 ];
 
 export interface Violation {
@@ -51,6 +56,8 @@ export interface Check {
   acknowledged(request: Request, outcome: string): void;
   logged(severity: string, message: string, fields?: LogFields): void;
   nothingIsOverdue(): void;
+  /** Once a minute. */
+  nobodyWaitsInVain(): void;
   doesNotSettle(): void;
   isAtRest(): boolean;
   /** Whether a document was broken. */
@@ -60,6 +67,9 @@ export interface Check {
   violation(): Violation | undefined;
   ends(): Map<string, string>;
 }
+
+/** After these there may be jobs that nobody knows of, or knows of too late. */
+const UNFAITHFUL: readonly FaultKind[] = [...LOSING, 'is unusable', 'starts twice', 'answers late', 'cut off'];
 
 /** A task that is made by the sweep may be a moment on its way, and its wake-up at work. */
 const DISPATCH_MS = 30_000;
@@ -73,6 +83,7 @@ export function createCheck(world: World): Check {
   const tokens = new Set<string>();
   const kept = new Map<string, Set<string>>();
   const graph = createGraphFacts(world);
+  const slots = createSlotFacts(world);
   let violation: Violation | undefined;
   let isCalm = false;
 
@@ -89,6 +100,7 @@ export function createCheck(world: World): Check {
     recorded: () => tokens,
     secrets: () => [...secrets],
     ...graph.facts,
+    ...slots.facts,
   };
   const byEvent = Map.groupBy(INVARIANTS, one => one.on);
 
@@ -121,11 +133,27 @@ export function createCheck(world: World): Check {
     });
   }
 
-  /** Nor can one that waits for too many of these. There are no cycles among them: an invariant sees to that. */
+  /** Whether every slot of one use is lost: it cannot be read, or whoever holds it cannot. */
+  function isBlocked(distributor: string): boolean {
+    const { maxInFlight, maxStartsPerSecond } = world.limitsOf(distributor);
+    const counts = { job: maxInFlight, start: maxStartsPerSecond && Math.ceil(maxStartsPerSecond) };
+    return (['job', 'start'] as const).some(use => {
+      const count = counts[use] ?? Number.POSITIVE_INFINITY;
+      const lost = world.database
+        .all('slot')
+        .filter(slot => slot.distributor === distributor && slot.use === use && slot.number <= count)
+        .filter(slot => facts.isBroken(idOfSlot(slot)) || (use === 'job' && facts.isBroken(slot.holder ?? '')));
+      return lost.length >= count;
+    });
+  }
+
+  /** Nor can one that waits for a slot when all are lost, or for too many of these. There are no cycles among them: an invariant sees to that. */
   function isExcluded(quest: string, attempt: number): boolean {
     if (!isPoisoned()) return false;
     if (isStuck(quest, attempt)) return true;
     const owner = world.database.get('attempt', attemptId(quest as QuestId, attempt));
+    const line = owner && placeOf(owner)?.distributor;
+    if (line !== undefined && isBlocked(line)) return true;
     const open = owner === undefined ? [] : openEdgesOf(owner, facts);
     const free = open.filter(({ dependency }) => !isExcludedId(dependency));
     return owner?.state === 'WAITING' && open.length - free.length > (owner.wait?.spare ?? 0);
@@ -142,7 +170,12 @@ export function createCheck(world: World): Check {
     ];
   }
 
-  const isPoisoned = () => broken().length > 0;
+  const isPoisoned = () =>
+    broken().length > 0 || world.database.all('slot').some(slot => facts.isBroken(idOfSlot(slot)));
+
+  /** Whether no answer was lost, and no executor has started a job again. */
+  const isFaithful = () =>
+    !isPoisoned() && ![...world.faults.injected.values()].some(kind => UNFAITHFUL.includes(kind));
 
   /**
    * An executor that starts a second job of an execution breaks its promise; where the answer with the first one's token
@@ -180,14 +213,17 @@ export function createCheck(world: World): Check {
         }
         if (change.kind === 'attempt') graph.written(change);
       }
+      slots.written(changes);
       for (const change of changes) on('written', change, `${change.kind} ${short(change.id)}`);
+      slots.settled(changes);
     },
     executorCalled: (operation, id, times) => on('called', { operation, id, times }, short(id)),
     handedOver: (id, before, bytes, state) =>
       on('handed over', { id, before, bytes, ...(state && { state }) }, short(id)),
-    jobStarted({ task, attributes }) {
+    jobStarted({ executionId, task, attributes }) {
       secrets.add(task.executionAuth.activationToken);
       secrets.add(attributes.auth_token);
+      on('job started', { id: executionId, isFaithful: isFaithful() }, short(executionId));
     },
     jobOffers: (id, body) => addTo(offered, id, JSON.stringify(body)),
     jobAsks: graph.asked,
@@ -222,6 +258,7 @@ export function createCheck(world: World): Check {
       const overdue = world.database.due(before);
       on('calm', { overdue: overdue.map(short) }, 'overdue');
     },
+    nobodyWaitsInVain: () => on('minute', { inVain: slots.waitInVain().filter(id => !isExcludedId(id)) }, 'in line'),
     doesNotSettle() {
       const jobs = world.executor.jobs().filter(job => job.status.state !== 'finished' && !unwatched(job));
       const busy = [...live(), ...jobs.map(({ token }) => `${token} is alive`)];

@@ -9,6 +9,8 @@ import type { World } from './world.ts';
 export interface Deliveries extends Pick<Backends, 'queue' | 'topic'> {
   /** What an executor publishes by itself. */
   publish(message: TopicMessage): void;
+  /** What comes on the own topic of a distributor. */
+  hint(distributor: string, message: TopicMessage): void;
   /** Begins to sweep. */
   startSweeping(): void;
   /** Messages and tasks that are on their way, or will come again. */
@@ -110,6 +112,19 @@ export function createDeliveries(world: World): Deliveries {
     );
   }
 
+  function hint(distributor: string, { data, attributes }: TopicMessage): void {
+    const label = `hint ${short(attributes.job ?? '')}`;
+    const message = { data: Buffer.from(data).toString('base64'), attributes };
+    const request: Request = { method: 'POST', path: `/distributors/${distributor}`, body: { message } };
+    deliver(
+      'notify',
+      label,
+      scheduler.now(),
+      () => request,
+      answer => trace.add(scheduler.now(), `${label} is done`, () => outcomeOf(answer)),
+    );
+  }
+
   async function sweepNow(): Promise<void> {
     const answer = await world.serve('sweep', { method: 'POST', path: '/' });
     trace.add(scheduler.now(), 'sweep is done', () => JSON.stringify(answer?.body));
@@ -136,6 +151,7 @@ export function createDeliveries(world: World): Deliveries {
         call({ name: `publish ${short(message.attributes.execution_id ?? '')}`, apply: () => publish(message) }),
     }),
     publish,
+    hint,
     startSweeping() {
       const tick = () => {
         sweepOnce();
@@ -147,9 +163,9 @@ export function createDeliveries(world: World): Deliveries {
   };
 }
 
-/** What a task is about, as traces have it. */
-function aboutOf({ id, executionId }: QueueTask['body']): string {
-  const named = id ?? executionId;
+/** What a task is about, as traces have it; of polls that are made together the first one. */
+function aboutOf({ id, executionId, wakes }: QueueTask['body']): string {
+  const named = id ?? executionId ?? (wakes as { id: string }[] | undefined)?.[0]?.id;
   return typeof named === 'string' ? short(named) : '';
 }
 

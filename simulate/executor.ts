@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   commonConfig,
+  ownTopic,
   type Distributor,
   type DistributorType,
   type Notification,
@@ -30,6 +31,8 @@ export interface Job {
   attributes: ReturnType<TaskDescription['prepareTopic']>['attributes'];
   status: TaskStatus;
   startedAt: number;
+  /** Its executor has said that there is no such job. */
+  denied?: true;
 }
 
 export interface Executor {
@@ -40,13 +43,20 @@ export interface Executor {
   end(job: Job, result: TaskResult): void;
 }
 
+/** When an answer comes that is late; a call of run is given a minute. */
+const LATE_MS = 57_000;
+
 /** How long parts of an executor may not know of a job that others have accepted. */
 const PROPAGATION_MS = 20_000;
 
 export type Operation = 'run' | 'poll' | 'cancel';
 
+/** How many jobs the type `many` can be asked about at once. */
+const MAX_STATUSES = 2;
+
 const configSchema = z.strictObject({
   ...commonConfig,
+  ...ownTopic,
   site: z.string().optional(),
   /** Its notifications are only a reason to ask. */
   hints: z.boolean().optional(),
@@ -60,7 +70,8 @@ export function executorType(
   type: string,
   create: DistributorType<Config>['create'] = unused,
 ): DistributorType<Config> {
-  return { type, modes: ['unattended', 'interactive'], configSchema, create };
+  const common = { type, modes: ['unattended', 'interactive'], configSchema, create } as const;
+  return type === 'many' ? { ...common, maxStatuses: MAX_STATUSES } : common;
 }
 
 function unused(): never {
@@ -133,8 +144,12 @@ export function createExecutor(world: World): Executor {
     const about = `job ${short(job.executionId)}`;
     const { attributes } = job;
     const data = JSON.stringify(job.status);
+    const { topic, name } = topicOf(job);
+    // On a topic of its own nothing is signed, and what is said is not believed.
     const publish = (more: object = {}, text = data) =>
-      deliveries.publish({ data: text, attributes: { ...attributes, ...more } });
+      topic === undefined
+        ? deliveries.publish({ data: text, attributes: { ...attributes, ...more } })
+        : deliveries.hint(name, { data: text, attributes: { job: attributes.execution_id } });
     if (!faults.happens('tells nothing', about)) publish();
     if (faults.happens('tells twice', about)) publish();
     if (faults.happens('tells something old', about))
@@ -145,6 +160,11 @@ export function createExecutor(world: World): Executor {
       const { quest, attempt, execution } = parseExecutionId(job.executionId);
       publish({ execution_id: `${quest}|${attempt}|${execution + 1}` });
     }
+  }
+
+  function topicOf({ executionId }: Job): { name: string; topic?: unknown } {
+    const distributor = world.database.get('execution', executionId)?.distributor;
+    return { name: distributor?.name ?? '', topic: distributor?.config.topic };
   }
 
   function run(task: TaskDescription): RunOutcome {
@@ -173,12 +193,36 @@ export function createExecutor(world: World): Executor {
 
   function statusOf(job: Job | undefined, about: string): TaskStatus {
     const isNew = job !== undefined && scheduler.now() - job.startedAt < PROPAGATION_MS;
-    if (isNew && faults.happens('does not know it yet', about)) throw new Error('there is no such job yet');
+    if (isNew && faults.happens('does not know it yet', about)) {
+      job.denied = true;
+      throw new Error('there is no such job yet');
+    }
     if (faults.happens('is out of order', about)) throw new TransientError('busy');
     if (job === undefined) throw new Error('there is no such job');
     if (job.status.state !== 'finished') return job.status;
-    if (faults.happens('forgets the job', about)) throw new Error('there is no such job any more');
+    if (faults.happens('forgets the job', about)) {
+      job.denied = true;
+      throw new Error('there is no such job any more');
+    }
     return faults.happens('lies about the end', about) ? running() : job.status;
+  }
+
+  /** Each as if it were asked about alone. */
+  function statusesOf(
+    handles: readonly { executionId: ExecutionId; token: string }[],
+    about: string,
+  ): (TaskStatus | Error)[] {
+    // Then it has looked at none of them.
+    if (faults.happens('cannot be asked for all', about)) throw new Error('one of these is bad');
+    const answers = handles.map(({ executionId, token }) => {
+      count('poll', executionId);
+      try {
+        return statusOf(byToken.get(token), `poll ${short(executionId)}`);
+      } catch (error) {
+        return error as Error;
+      }
+    });
+    return faults.happens('answers for too few', about) ? answers.slice(0, -1) : answers;
   }
 
   function cancel(found: readonly Job[], byTokenAlone: boolean, about: string): void {
@@ -189,17 +233,27 @@ export function createExecutor(world: World): Executor {
     }
   }
 
-  function create(config: Config, call: CallPort, enqueueTask: Services['enqueueTask']): Distributor {
+  /** Late, but within the time that a call is given. */
+  async function perhapsLate<T>(about: string, calledAt: number, answer: T): Promise<T> {
+    if (faults.happens('answers late', about)) {
+      await new Promise<void>(resolve => scheduler.at(calledAt + LATE_MS, resolve));
+    }
+    return answer;
+  }
+
+  function create(type: string, config: Config, call: CallPort, enqueueTask: Services['enqueueTask']): Distributor {
     return {
       async run(task) {
         const { executionId } = task;
         const { usesTasks } = planOf(world.seed, executionId, task.quest);
         if (usesTasks) await enqueueTask({ executionId, payload: {}, delayMs: 20_000 });
-        return call({
+        const calledAt = scheduler.now();
+        const outcome = await call({
           name: `run ${short(executionId)}`,
           apply: () => run(task),
           token: ({ token }) => token,
         });
+        return perhapsLate(`run ${short(executionId)}`, calledAt, outcome);
       },
       cancel: ({ executionId, token }) =>
         call({
@@ -225,6 +279,14 @@ export function createExecutor(world: World): Executor {
             return statusOf(byToken.get(token), `poll ${short(executionId)}`);
           },
         }),
+      ...(type === 'many' && {
+        getStatuses: handles =>
+          call({
+            name: `poll together ${short(handles[0]!.executionId)}`,
+            apply: () => statusesOf(handles, `poll together ${short(handles[0]!.executionId)}`),
+          }),
+      }),
+      executionOf: ({ attributes: { job } }) => job as ExecutionId | undefined,
       infoUrl: token => `https://executor.example/${token}`,
       async handleNotification({ executionId, data }) {
         if (config.hints !== true) return readStatus(data);
@@ -241,7 +303,7 @@ export function createExecutor(world: World): Executor {
   }
 
   return {
-    typeFor: (type, call) => executorType(type, (config, { enqueueTask }) => create(config, call, enqueueTask)),
+    typeFor: (type, call) => executorType(type, (config, { enqueueTask }) => create(type, config, call, enqueueTask)),
     jobs: () => jobs,
     jobsOf: id => byExecution.get(id) ?? [],
     end,

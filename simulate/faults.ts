@@ -46,11 +46,16 @@ const MISFORTUNES = {
   'asks twice at once': 0.3,
   'dies asking': 0.1,
   'client cancels all': 0.4,
+  // Executors that are slow, or can be asked about many jobs at once.
+  'answers late': 0.1,
+  'cannot be asked for all': 0.15,
+  'answers for too few': 0.15,
 } as const;
 export type Misfortune = keyof typeof MISFORTUNES;
 
 /** Their weather has a stream of its own: whatever else happens in a world has not changed since they came. */
 const OF_GRAPHS: readonly FaultKind[] = ['asks twice at once', 'dies asking', 'client cancels all'];
+const OF_LIMITS: readonly FaultKind[] = ['answers late', 'cannot be asked for all', 'answers for too few'];
 
 const CALL_RATES: Record<CallFault, number> = {
   fails: 0.05,
@@ -64,6 +69,9 @@ const CALL_RATES: Record<CallFault, number> = {
 /** After these an instance may not know what a call did. */
 export const LOSING: readonly FaultKind[] = ['fails', 'fails after', 'dies before', 'dies after', 'hangs', 'deploy'];
 
+/** By then no instance is left in which anything went wrong. */
+const ROLL_OUT_MS = 30_000;
+
 export type FaultKind = CallFault | Misfortune;
 export const FAULT_KINDS = [...CALL_FAULTS, ...(Object.keys(MISFORTUNES) as Misfortune[])];
 
@@ -73,7 +81,9 @@ export interface Faults {
   call(name: string): CallFault | undefined;
   happens(what: Misfortune, name: string): boolean;
   /** From now on nothing goes wrong any more. */
-  stop(): void;
+  stop(now: number): void;
+  /** Since when nothing has gone wrong, or a single call at most. */
+  quietSince(): number;
   readonly stopped: boolean;
   /** Each fault so far by the name under which it can be left out. */
   readonly injected: ReadonlyMap<string, FaultKind>;
@@ -88,16 +98,17 @@ export function createFaults(seed: number, without: ReadonlySet<string> = new Se
   const weather = stream(seed, 'weather');
   const intensity = weather.pick([0, 0.3, 1, 1, 2]);
   const ofGraphs = stream(seed, 'weather of graphs');
-  const there = new Map(
-    FAULT_KINDS.map(kind => [kind, (OF_GRAPHS.includes(kind) ? ofGraphs : weather).chance(0.5) ? intensity : 0]),
-  );
+  const ofLimits = stream(seed, 'weather of limits');
+  const skyOf = (kind: FaultKind) =>
+    OF_GRAPHS.includes(kind) ? ofGraphs : OF_LIMITS.includes(kind) ? ofLimits : weather;
+  const there = new Map(FAULT_KINDS.map(kind => [kind, skyOf(kind).chance(0.5) ? intensity : 0]));
   // Where no answer is ever lost, more can be asked of the system.
   if (weather.chance(0.25)) for (const kind of LOSING) there.set(kind, 0);
   // That an executor knows a job after 30 s is measured by our clocks.
   if (there.get('does not know it yet')! > 0) there.set('clock is wrong', 0);
   const counts = new Map<string, number>();
   const injected = new Map<string, FaultKind>();
-  let stopped = false;
+  let stoppedAt: number | undefined;
 
   function numbered(name: string): string {
     const count = (counts.get(name) ?? 0) + 1;
@@ -113,7 +124,7 @@ export function createFaults(seed: number, without: ReadonlySet<string> = new Se
 
   return {
     call(name) {
-      if (stopped) return undefined;
+      if (stoppedAt !== undefined) return undefined;
       const point = numbered(name);
       let chance = draw(seed, point);
       for (const kind of CALL_FAULTS) {
@@ -124,15 +135,16 @@ export function createFaults(seed: number, without: ReadonlySet<string> = new Se
       return undefined;
     },
     happens(what, name) {
-      if (stopped) return false;
+      if (stoppedAt !== undefined) return false;
       const point = numbered(`${name} ${what}`);
       return draw(seed, point) < MISFORTUNES[what] * there.get(what)! && inject(what, point);
     },
-    stop() {
-      stopped = true;
+    stop(now) {
+      stoppedAt = now;
     },
+    quietSince: () => (injected.size === 0 ? 0 : (stoppedAt ?? Number.POSITIVE_INFINITY) + ROLL_OUT_MS),
     get stopped() {
-      return stopped;
+      return stoppedAt !== undefined;
     },
     injected,
   };
@@ -150,6 +162,8 @@ export function oneFault(index: number, fault: CallFault, misfortunes: readonly 
     },
     happens: what => misfortunes.includes(what),
     stop() {},
+    // Who is slow is not lost: whatever is done afterwards is done as if nothing had been.
+    quietSince: () => (fault === 'slow' || injected.size === 0 ? 0 : Number.POSITIVE_INFINITY),
     stopped: false,
     injected,
     calls: () => calls,

@@ -26,8 +26,14 @@ export interface Served {
   told: readonly string[];
 }
 
-/** Of the request that is being served: the tokens so far. */
-const serving = new AsyncLocalStorage<string[]>();
+/** A request that is being served. */
+export interface Serving {
+  told: string[];
+  /** How many commits there were when it began. */
+  begun: number;
+}
+
+const serving = new AsyncLocalStorage<Serving>();
 
 /** What is deployed. */
 export interface Deployment {
@@ -40,7 +46,7 @@ export interface Deployment {
 export interface PortCall<T> {
   /** Names the call in traces and for its fault: the operation and what it is about. */
   name: string;
-  apply(): T;
+  apply(serving?: Serving): T;
   detail?: () => string;
   /** The token that the answer brings, if it arrives. */
   token?(value: T): string;
@@ -81,8 +87,8 @@ export function createInstance(
 
   function call<T>({ name: what, apply, detail, quick, token }: PortCall<T>): Promise<T> {
     const fault = faults.call(what);
-    if (quick && fault === undefined && alive) return Promise.resolve(apply());
-    const told = serving.getStore();
+    const request = serving.getStore();
+    if (quick && fault === undefined && alive) return Promise.resolve(apply(request));
     const lost = () => new TransientError(`${what}: on purpose`);
     return new Promise((resolve, reject) => {
       if (fault === 'hangs') return;
@@ -90,7 +96,7 @@ export function createInstance(
         if (alive) act();
       };
       const give = (value: T) => {
-        if (token !== undefined) told?.push(token(value));
+        if (token !== undefined) request?.told.push(token(value));
         resolve(value);
       };
       const reach = () => {
@@ -100,7 +106,7 @@ export function createInstance(
         if (fault === 'dies before') return kill();
         let outcome: () => void;
         try {
-          const value = apply();
+          const value = apply(request);
           outcome = fault === 'fails after' ? () => reject(lost()) : () => give(value);
         } catch (error) {
           outcome = () => reject(error);
@@ -172,7 +178,9 @@ export function createInstance(
       const { promise: died, resolve: dies } = Promise.withResolvers<undefined>();
       const answered = async () => {
         const told: string[] = [];
-        const answer = await serving.run(told, () => callFunction(functions[functionName], request));
+        const answer = await serving.run({ told, begun: world.database.commits() }, () =>
+          callFunction(functions[functionName], request),
+        );
         deaths.delete(dies);
         return alive ? { answer, told } : undefined;
       };

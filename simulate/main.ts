@@ -6,7 +6,7 @@ import { shrink } from './shrink.ts';
 import { type Less, type Report, simulateSeed } from './world.ts';
 
 const USAGE = `Usage: npm run simulate -- [--seeds N | --minutes M] [--seed S] [--without FAULTS] [--quests NUMBERS]
-                        [--plain]
+                        [--plain] [--unlimited]
 
 Simulates worlds in which everything goes wrong, in virtual time, and checks all invariants at every step.
 
@@ -15,7 +15,8 @@ Simulates worlds in which everything goes wrong, in virtual time, and checks all
   --seed S       alone: this one world, with its trace
   --without F    faults to be left out of it, by the names that a failure prints, separated by ";"
   --quests 0,2   only these of its quests are submitted by clients
-  --plain        no quest needs others`;
+  --plain        no quest needs others, and nothing is limited
+  --unlimited    nothing is limited, asked about together or told of on a topic of its own`;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -26,6 +27,7 @@ async function main(): Promise<void> {
       without: { type: 'string' },
       quests: { type: 'string' },
       plain: { type: 'boolean', default: false },
+      unlimited: { type: 'boolean' },
       help: { type: 'boolean' },
     },
   });
@@ -35,8 +37,9 @@ async function main(): Promise<void> {
   const minutes = wholeNumber(values.minutes, 'minutes');
   if (seed !== undefined && seeds === undefined && minutes === undefined) {
     const quests = values.quests?.split(',').map(text => wholeNumber(text, 'quests')!);
-    const { plain } = values;
-    return replay(seed, { without: new Set(values.without?.split(';')), plain, ...(quests && { quests }) });
+    const { plain, unlimited = plain } = values;
+    const without = new Set(values.without?.split(';'));
+    return replay(seed, { without, plain, unlimited, ...(quests && { quests }) });
   }
   const interrupted = new AbortController();
   process.once('SIGINT', () => interrupted.abort());

@@ -19,7 +19,17 @@ import type {
 import type { CallPort } from './instance.ts';
 
 /** A document before and after a commit. */
-export type Change = { [K in Kind]: { kind: K; id: string; before?: Documents[K]; after: Documents[K] } }[Kind];
+export type Change = {
+  [K in Kind]: { kind: K; id: string; before?: Documents[K]; after: Documents[K]; commit: Commit };
+}[Kind];
+
+/** One of all commits of a world. */
+export interface Commit {
+  /** From 1 on. */
+  number: number;
+  /** How many there were when the delivery began that made it. */
+  begun: number;
+}
 
 /** What all instances share; everything in it happens at once and never fails by itself. */
 export interface Database {
@@ -62,12 +72,13 @@ export function createDatabase(onCommit: (changes: readonly Change[]) => void): 
     return { doc, version: row.version };
   }
 
-  function commit(writes: readonly Write[]): Version[] {
+  function commit(writes: readonly Write[], begun: number): Version[] {
     for (const write of writes) {
       if (rows[write.kind].get(idOf(write))?.version !== write.ifVersion) {
         throw new ConflictError(`${write.kind} ${idOf(write)} was written by someone else`);
       }
     }
+    const number = ++commits;
     const changes = writes.map((write): Change => {
       const { kind } = write;
       const id = idOf(write);
@@ -81,9 +92,8 @@ export function createDatabase(onCommit: (changes: readonly Change[]) => void): 
         version: nextVersion(),
         wakeAt: (after as { wakeAt?: number }).wakeAt,
       });
-      return { kind, id, ...(before !== undefined && { before }), after } as Change;
+      return { kind, id, ...(before !== undefined && { before }), after, commit: { number, begun } } as Change;
     });
-    commits++;
     onCommit(changes);
     for (const { kind, id } of changes) {
       if (kind !== 'attempt') continue;
@@ -133,7 +143,7 @@ export function createDatabase(onCommit: (changes: readonly Change[]) => void): 
       commit: writes =>
         call({
           name: `commit ${writes.map(write => `${write.kind} ${short(idOf(write))}`).join(', ')}`,
-          apply: () => commit(writes),
+          apply: serving => commit(writes, serving?.begun ?? commits),
           detail: () => writes.map(describeWrite).join(', '),
         }),
       due: (kind, shard, before, limit, after = '') =>
@@ -236,7 +246,7 @@ const NO_DOCUMENTS: AdapterDocuments = { get: none, put: none, delete: none, lis
 
 /** Enough of an id to tell it in a trace: the first characters of the quest, and the numbers. */
 export function short(id: string): string {
-  return id.slice(0, 4) + id.slice(43);
+  return id.includes('#') ? id : id.slice(0, 4) + id.slice(43);
 }
 
 function describeWrite({ kind, doc }: Write): string {

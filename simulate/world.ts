@@ -10,6 +10,8 @@ import { liveClient, randomQuest } from './client.ts';
 import { type Cast, withGraph } from './graph.ts';
 import type { JobParameters } from './plan.ts';
 import { stream } from './random.ts';
+import { idOfSlot, type Limits } from '../shared/core/slot.ts';
+import { gathered, PLAIN_SHAPE, type Shape, shapeOf } from './shape.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
 import { createDatabase, type Database } from './store.ts';
 import { createTrace, type Trace } from './trace.ts';
@@ -30,6 +32,9 @@ export interface World {
   serve: Fleet['serve'];
   logged(instance: string, severity: 'info' | 'warn' | 'error', message: string, fields?: LogFields): void;
   worstSkewMs: Fleet['worstSkewMs'];
+  /** The limits of a distributor, as they are deployed. */
+  limitsOf(distributor: string): Limits;
+  highestLimitsOf(distributor: string): Limits;
 }
 
 export interface Scenario {
@@ -37,6 +42,7 @@ export interface Scenario {
   quests: readonly object[];
   /** The numbers of those that clients submit; all of them unless given. The others are there to be asked for by jobs. */
   clients?: readonly number[];
+  shape?: Shape;
   faults: Faults;
   /** How long things may go wrong; 0: what goes wrong, and when, is up to `faults` alone. */
   stormMs: number;
@@ -68,8 +74,10 @@ export interface Less {
   without: ReadonlySet<string>;
   /** The numbers of the quests that clients still submit; all of them unless given. */
   quests?: readonly number[];
-  /** No quest needs others. */
+  /** No quest needs others, and nobody is limited. */
   plain?: boolean;
+  /** Distributors are as in worlds without limits, polls that are made together, and own topics. */
+  unlimited?: boolean;
 }
 
 export const NOTHING_LESS: Less = { without: new Set() };
@@ -77,14 +85,16 @@ export const NOTHING_LESS: Less = { without: new Set() };
 export function scenarioOf(
   seed: number,
   faults: Faults,
-  { quests: kept, plain = false }: Omit<Less, 'without'> = {},
+  { quests: kept, plain = false, unlimited = plain }: Omit<Less, 'without'> = {},
 ): Scenario & Cast {
   const chance = stream(seed, 'scenario');
   // About five executions, with the retries.
-  const quests = Array.from({ length: chance.between(2, 5) }, (_, number) => randomQuest(seed, number));
+  const random = Array.from({ length: chance.between(2, 5) }, (_, number) => randomQuest(seed, number));
+  const shape = unlimited ? PLAIN_SHAPE : shapeOf(seed);
+  const quests = gathered(seed, random, shape);
   const stormMs = chance.between(5, 40) * 60_000;
   const cast = plain ? { quests, clients: [...quests.keys()] } : withGraph(seed, quests);
-  return { seed, ...cast, ...(kept && { clients: kept }), faults, stormMs };
+  return { seed, ...cast, ...(kept && { clients: kept }), shape, faults, stormMs };
 }
 
 /** The world of a seed, or what remains of it. */
@@ -94,7 +104,8 @@ export function simulateSeed(seed: number, less: Less = NOTHING_LESS, keepTrace 
 
 /** Lives through one world: a storm, then calm, in which everything has to come to rest. */
 export async function simulate(scenario: Scenario): Promise<Report> {
-  const { seed, quests, clients = [...quests.keys()], faults, stormMs, keepTrace = false } = scenario;
+  const { seed, quests, clients = [...quests.keys()], shape = PLAIN_SHAPE } = scenario;
+  const { faults, stormMs, keepTrace = false } = scenario;
   const scheduler = createScheduler(START);
   const trace = createTrace(START, keepTrace);
   const chance = stream(seed, 'world');
@@ -107,7 +118,9 @@ export async function simulate(scenario: Scenario): Promise<Report> {
     world.check.logged(severity, message, fields);
     trace.add(scheduler.now(), `${instance} ${severity}: ${message}`, () => JSON.stringify(fields));
   };
-  const deployments = createDeployments(world);
+  const deployments = createDeployments(world, shape);
+  world.limitsOf = deployments.limitsOf;
+  world.highestLimitsOf = deployments.highestOf;
 
   const fleet = createFleet(world, deployments.current);
   world.serve = fleet.serve;
@@ -129,16 +142,17 @@ export async function simulate(scenario: Scenario): Promise<Report> {
   if (stormMs > 0) {
     await scheduler.run(START + stormMs, isBad);
     trace.add(scheduler.now(), 'calm');
-    faults.stop();
+    faults.stop(scheduler.now());
     deployments.final();
     fleet.rollOut();
   }
 
   const calmFrom = scheduler.now();
-  const bound = calmFrom + settlingMs(quests);
+  const bound = calmFrom + settlingMs(quests, shape);
   for (let last = calmFrom; !isBad(); last += SWEEP_EVERY_MS) {
     await scheduler.run(last + SWEEP_EVERY_MS, isBad);
     if (stormMs > 0 && scheduler.now() > calmFrom + NAME_WINDOW_MS + 5 * SWEEP_EVERY_MS) check.nothingIsOverdue();
+    check.nobodyWaitsInVain();
     if (busyClients === 0 && check.isAtRest()) break;
     if (last > bound) check.doesNotSettle();
   }
@@ -172,9 +186,9 @@ async function sweepTwice(world: World): Promise<void> {
 
 /**
  * The longest that all executions of all quests may take, with every call, poll and retry at its latest: those of a quest one
- * after the other, and quests that need each other, too.
+ * after the other, and quests that need each other, or each other's slots, too.
  */
-function settlingMs(quests: readonly object[]): number {
+function settlingMs(quests: readonly object[], { limits }: Shape): number {
   const seconds = (text: string) => Number(text.slice(0, -1)) * 1000;
   const times = (quests as readonly TimedQuest[]).map(({ parameters: { asks = [] }, meta: { retry, timeouts } }) => {
     // Whenever it has waited, its budgets are full again. Asked twice at once, it may wait for either.
@@ -184,7 +198,9 @@ function settlingMs(quests: readonly object[]): number {
       executions * (seconds(timeouts.start) + (seconds(timeouts.run) || HOUR_MS) + seconds(timeouts.stop) + HOUR_MS)
     );
   });
-  const needEachOther = (quests as readonly TimedQuest[]).some(({ parameters }) => parameters.asks !== undefined);
+  const needEachOther =
+    Object.keys(limits).length > 0 ||
+    (quests as readonly TimedQuest[]).some(({ parameters }) => parameters.asks !== undefined);
   return needEachOther ? times.reduce((sum, time) => sum + time, 0) : Math.max(...times);
 }
 
@@ -194,10 +210,10 @@ interface TimedQuest {
 }
 
 function breakOne(world: World, fraction: number): void {
-  const executions = world.database.all('execution');
-  const victim = executions[Math.floor(fraction * executions.length)];
-  if (victim === undefined) return;
-  const id = idOfExecution(victim);
+  const executions = world.database.all('execution').map(idOfExecution);
+  const documents = [...executions, ...world.database.all('slot').map(idOfSlot)];
+  const id = documents[Math.floor(fraction * documents.length)];
+  if (id === undefined) return;
   world.trace.add(world.scheduler.now(), `somebody breaks ${id}`);
   world.database.breakDocument(id);
 }

@@ -54,6 +54,7 @@ export function callCounter(counts: CallCounts, path: string): CallCounter {
   const name = path.slice(path.lastIndexOf('/') + 1);
   const isQuery = QUERIES.includes(name);
   let found = 0;
+  const written: string[] = [];
   increase(counts.calls, name);
 
   function read(document: string): void {
@@ -64,10 +65,7 @@ export function callCounter(counts: CallCounts, path: string): CallCounter {
     request: messageReader(bytes => {
       const { documents = [], writes = [], messages = [] } = method.requestDeserialize(bytes) as Request;
       for (const document of documents) read(document);
-      for (const write of writes) {
-        const document = write.update?.name ?? write.delete ?? '';
-        counts[document.includes(ADAPTERS) ? 'adapterWrites' : 'writes'] += 1;
-      }
+      for (const { update, delete: deleted } of writes) written.push(update?.name ?? deleted ?? '');
       counts.messages += messages.length;
       for (const { data, attributes = {} } of messages) {
         const bytesOfAttributes = Object.entries(attributes)
@@ -85,8 +83,13 @@ export function callCounter(counts: CallCounts, path: string): CallCounter {
       read(document.name);
     }),
     end(code) {
-      if (code !== 0) increase(counts.failed, `${name} ${code}`);
-      else if (isQuery && found === 0) counts.reads += 1;
+      if (code !== 0) {
+        increase(counts.failed, `${name} ${code}`);
+        return;
+      }
+      if (isQuery && found === 0) counts.reads += 1;
+      // What is refused writes nothing.
+      for (const document of written) counts[document.includes(ADAPTERS) ? 'adapterWrites' : 'writes'] += 1;
     },
   };
 }

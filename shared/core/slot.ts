@@ -43,6 +43,10 @@ export function isSlotId(text: string): text is SlotId {
   return SLOT.test(text);
 }
 
+export function distributorOfSlot(id: SlotId): string {
+  return id.slice(0, id.indexOf('#'));
+}
+
 export function idOfSlot({ distributor, use, number }: Pick<Slot, 'distributor' | 'use' | 'number'>): SlotId {
   return slotId(distributor, use, number);
 }

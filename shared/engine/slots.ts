@@ -41,21 +41,26 @@ export interface FreeSlot {
   spacingMs?: number | undefined;
 }
 
-/** How many of the free slots are looked at: whoever looks at the same time mostly takes another. */
-const CHOICE = 8;
+/** How many of the free slots are looked at: another instance that looks at the same time mostly takes another. */
+const CHOICE = 3;
+
+/** Whether there is a free slot of each use that the limits ask for. */
+export async function isFree(parts: Parts, distributor: string, limits: Limits): Promise<boolean> {
+  return (await findFree(parts, distributor, limits, { choice: 1 })) !== undefined;
+}
 
 /** One free slot of each use that the limits ask for; undefined when there is none of one. */
 export async function findFree(
   parts: Parts,
   distributor: string,
   limits: Limits,
-  preferred?: Stored<Slot>,
+  { preferred, choice = CHOICE }: { preferred?: Stored<Slot> | undefined; choice?: number } = {},
 ): Promise<FreeSlot[] | undefined> {
   const found: FreeSlot[] = [];
   for (const { use, count, spacingMs } of slotsFor(limits)) {
     const now = parts.clock.now();
     const isPreferred = preferred !== undefined && preferred.doc.use === use && preferred.doc.number <= count;
-    const free = isPreferred ? [preferred] : await parts.store.listFree({ distributor, use, count, now }, CHOICE);
+    const free = isPreferred ? [preferred] : await parts.store.listFree({ distributor, use, count, now }, choice);
     const stored = free[Math.floor(parts.random.fraction() * free.length)];
     const slot = stored?.doc ?? (await nextSlot(parts, distributor, use, count));
     if (slot === undefined) return undefined;

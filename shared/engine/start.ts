@@ -7,7 +7,7 @@ import { type Claim, type Execution, idOfExecution } from '../core/execution.ts'
 import type { AttemptId, SlotId } from '../core/ids.ts';
 import type { Stored, Version, Write } from '../core/ports.ts';
 import type { Quest } from '../core/quest.ts';
-import { idOfSlot, type Limits, type Slot } from '../core/slot.ts';
+import { distributorOfSlot, idOfSlot, type Limits, type Slot } from '../core/slot.ts';
 import { reviseAttempt } from '../core/decide/decision.ts';
 import { loadAttemptOf, loadQuest } from './load.ts';
 import { applyEvent, commitAll, pauseBeforeRetry, TRIES } from './loop.ts';
@@ -15,7 +15,7 @@ import { drop } from './notify.ts';
 import type { Parts } from './parts.ts';
 import { launchOf, withFreeNumber, withPrevious } from './prepare-launch.ts';
 import { performRun } from './run.ts';
-import { findFree, type FreeSlot } from './slots.ts';
+import { findFree, type FreeSlot, isFree } from './slots.ts';
 
 /**
  * Starts attempts of distributors that limit how many jobs there are. Attempts that find no slot free stand in line; whoever
@@ -36,7 +36,7 @@ export async function startInTurn(
   const id = idOfAttempt(attempt);
   const { revision } = attempt;
   // A look outside of the turns: where hundreds come at once and all is taken, they do not wait for each other.
-  if ((await findFree(parts, distributor, limits)) !== undefined) {
+  if (await isFree(parts, distributor, limits)) {
     const started = await inTurn(parts, distributor, () =>
       startFirst(parts, distributor, { candidate: { id, revision } }),
     );
@@ -58,25 +58,30 @@ export async function startInTurn(
 
 /** A slot has become free: the first in line is started. */
 export async function startOnSlot(parts: Parts, id: SlotId, revision: number): Promise<string> {
-  const found = await parts.store.get('slot', id);
-  if (found === undefined) return drop(parts, 'task', 'unknown slot', id);
-  const { doc } = found;
-  if (doc.revision !== revision || doc.wakeAt === undefined) return 'stale wake-up';
-  if (doc.freeAt === undefined || doc.freeAt > parts.clock.now()) return 'not free yet';
-  const started = await inTurn(parts, doc.distributor, () => startFirst(parts, doc.distributor, { slot: found }));
+  const distributor = distributorOfSlot(id);
+  const look = await inTurn(parts, distributor, async () => {
+    const slot = await parts.store.get('slot', id);
+    if (slot === undefined) return drop(parts, 'task', 'unknown slot', id);
+    const { revision: current, wakeAt, freeAt } = slot.doc;
+    if (current !== revision || wakeAt === undefined) return 'stale wake-up';
+    if (freeAt === undefined || freeAt > parts.clock.now()) return 'not free yet';
+    return { slot, started: await startFirst(parts, distributor, { slot }) };
+  });
+  if (typeof look === 'string') return look;
+  const { slot, started } = look;
   if (started.kind === 'started') {
     await started.perform();
     if (started.slots.includes(id)) return 'started';
   }
   // Nobody waits; or who does waits for a slot of the other use, or there are too many slots by now.
   try {
-    await commitAll(parts, [{ kind: 'slot', doc: idleSlot(doc, parts.clock.now()), ifVersion: found.version }]);
+    await commitAll(parts, [{ kind: 'slot', doc: idleSlot(slot.doc, parts.clock.now()), ifVersion: slot.version }]);
   } catch (error) {
     if (error instanceof ConflictError) return 'taken meanwhile';
     throw error;
   }
   // Whoever stood in line meanwhile may have died before it looked.
-  return (await startWhileFree(parts, doc.distributor)) > 0 ? 'started' : 'nobody waits';
+  return (await startWhileFree(parts, distributor)) > 0 ? 'started' : 'nobody waits';
 }
 
 /** Starts the first in line again and again, as long as there is a slot; resolves when their `run`s are recorded. */
@@ -85,7 +90,10 @@ async function startWhileFree(parts: Parts, distributor: string): Promise<number
   while (running.length < MAX_STARTS) {
     const started = await inTurn(parts, distributor, () => startFirst(parts, distributor, {}));
     if (started.kind !== 'started') break;
-    running.push(started.perform());
+    const performed = started.perform();
+    // Until all are waited for below; nobody hears of it should this delivery fail before.
+    performed.catch(() => {});
+    running.push(performed);
   }
   await Promise.all(running);
   return running.length;
@@ -157,7 +165,7 @@ async function start(
       await putOff(parts, first, 0);
       return 'put off';
     }
-    const slots = rejected === undefined ? await findFree(parts, distributor, limits, slot) : [];
+    const slots = rejected === undefined ? await findFree(parts, distributor, limits, { preferred: slot }) : [];
     if (slots === undefined) return NOTHING;
     const found = { docs: { attempt: first.doc }, versions: { attempt: first.version } };
     const { docs } = await withFreeNumber(parts, await withPrevious(parts, found));

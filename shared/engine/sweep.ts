@@ -12,8 +12,8 @@ const PAGE_SIZE = 250;
 /** A sweep that finds nothing, as most do, is nothing but waiting for answers. Divides SHARDS. */
 const SHARDS_AT_ONCE = 4;
 const KINDS = ['execution', 'attempt'] as const;
-/** Polls that one task makes: more than an executor takes at once would only take longer. */
-const MAX_GROUP = 200;
+/** Polls that one task makes at most; more than their executor takes at once would only take longer. */
+const MAX_GROUP = 1000;
 /** Stops well before the caller's own time-out; the next sweep starts at another shard. */
 const TIME_BUDGET_MS = 45_000;
 
@@ -45,7 +45,7 @@ export async function sweep(parts: Parts): Promise<Swept> {
     const all = await Promise.all([...ranges, ...slots].map(range => sweepShard(parts, range, sweeping)));
     all.forEach(add);
   }
-  add(await enqueueGroups(parts, sweeping, 1));
+  add(await enqueueGroups(parts, sweeping, 'all'));
   if (swept.due > 0 || !swept.complete) parts.log.info('swept', { ...swept });
   return swept;
 }
@@ -74,7 +74,7 @@ async function sweepShard(
       for (const item of grouped) groups.set(item.group, [...(groups.get(item.group) ?? []), item]);
       await Promise.all(alone.map(item => parts.queue.enqueue(sweepTask(item, now))));
       due += page.items.length;
-      const { complete } = await enqueueGroups(parts, sweeping, MAX_GROUP);
+      const { complete } = await enqueueGroups(parts, sweeping, 'full');
       if (page.next === undefined) return { due, complete };
       after = page.next;
     }
@@ -89,11 +89,12 @@ function isGrouped(item: DueDocument): item is DueDocument & { group: string } {
   return item.group !== undefined;
 }
 
-/** Enqueues the polls of groups that have at least this many; what fails is found again by the next sweep. */
-async function enqueueGroups(parts: Parts, { groups, startedAt }: Sweeping, atLeast: number): Promise<Swept> {
+/** Enqueues the polls of groups that are as large as they may be, or of all; what fails is found again by the next sweep. */
+async function enqueueGroups(parts: Parts, { groups, startedAt }: Sweeping, which: 'full' | 'all'): Promise<Swept> {
   const tasks: QueueTask[] = [];
   for (const [group, items] of groups) {
-    while (items.length >= atLeast && items.length > 0) tasks.push(pollsTask(items.splice(0, MAX_GROUP), startedAt));
+    const size = groupSize(parts, group);
+    while (items.length >= (which === 'full' ? size : 1)) tasks.push(pollsTask(items.splice(0, size), startedAt));
     if (items.length === 0) groups.delete(group);
   }
   try {
@@ -103,6 +104,12 @@ async function enqueueGroups(parts: Parts, { groups, startedAt }: Sweeping, atLe
     parts.log.warn('polls could not be enqueued', { error: messageOf(error) });
     return { due: 0, complete: false };
   }
+}
+
+/** As many as the group's executor takes at once. */
+function groupSize({ registry, distributors }: Parts, group: string): number {
+  const distributor = distributors.get(group.slice(0, group.indexOf(' ')));
+  return Math.min(MAX_GROUP, (distributor && registry.maxStatuses(distributor)) ?? MAX_GROUP);
 }
 
 /** A document whose name is no id can neither be woken nor have a task; whoever made it by hand has to take it away, as the log says. */

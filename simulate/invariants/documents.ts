@@ -20,7 +20,7 @@ import { type Facts, type Invariant, executionsOf } from './invariant.ts';
 export type Broken = string | undefined | false;
 
 /** Makes invariants of one kind of document. */
-export function onKind<K extends 'attempt' | 'execution' | 'edge'>(kind: K) {
+export function onKind<K extends 'attempt' | 'execution' | 'edge' | 'slot'>(kind: K) {
   type Docs = { before: Documents[K] | undefined; after: Documents[K] };
   return (name: string, sentence: string, broken: (docs: Docs, facts: Facts) => Broken): Invariant<'written'> => ({
     name,
@@ -41,7 +41,7 @@ export const DOCUMENT_INVARIANTS: readonly Invariant<'written'>[] = [
   {
     name: 'revisions rise by one',
     sentence:
-      'Every write of an attempt, execution or edge is one revision further than the document that it replaces.',
+      'Every write of an attempt, execution, edge or slot is one revision further than the document that it replaces.',
     on: 'written',
     broken({ kind, before, after }) {
       if (kind === 'quest') return before !== undefined && 'a quest was written twice';
@@ -264,7 +264,9 @@ export const DOCUMENT_INVARIANTS: readonly Invariant<'written'>[] = [
       'A document has a wakeAt exactly if it is owed something, at the time when that falls due, in its own shard.',
     on: 'written',
     broken({ kind, id, after }) {
-      if (kind === 'quest' || kind === 'edge' || kind === 'slot') return undefined;
+      if (kind === 'quest' || kind === 'edge') return undefined;
+      // There are few of them: they are all in one. What they owe, and when, their own invariant says.
+      if (kind === 'slot') return after.shard !== 0 && `shard ${after.shard}`;
       if (after.shard !== shardOf(id)) return `shard ${after.shard}`;
       const due = kind === 'execution' ? earliest(owedTimes(after)) : launchTime(after);
       return after.wakeAt !== due && `wakeAt is ${after.wakeAt}, but ${due} is due`;

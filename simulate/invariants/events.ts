@@ -107,7 +107,7 @@ export const EVENT_INVARIANTS: readonly AnyInvariant[] = [
       'When a wake-up that called run is acknowledged, the token is recorded, as that of the execution or as a stray.',
     on: 'wake-up done',
     broken({ outcome, told }, facts) {
-      if (outcome !== 'run' && outcome !== 'launched') return undefined;
+      if (!['run', 'launched', 'started', 'waits; others were started'].includes(outcome)) return undefined;
       const forgotten = told.find(token => token !== '' && !facts.recorded().has(token));
       return forgotten !== undefined && forgotten;
     },

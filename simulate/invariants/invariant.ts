@@ -2,6 +2,7 @@ import type { Execution } from '../../shared/core/execution.ts';
 import type { AttemptId, EdgeId, ExecutionId, QuestId } from '../../shared/core/ids.ts';
 import type { JsonObject } from '../../shared/core/json.ts';
 import type { Kind, Documents } from '../../shared/core/ports.ts';
+import type { Limits } from '../../shared/core/slot.ts';
 import type { Wanted } from '../graph.ts';
 import type { Answer, Request } from '../http-call.ts';
 import type { Job, Operation } from '../executor.ts';
@@ -44,6 +45,10 @@ export interface Events {
   /** `isCalm`: nothing has gone wrong yet, or for some time. */
   answered: { request: Request; answer: Answer; isCalm: boolean };
   logged: { severity: string; message: string; text: string };
+  /** An executor has started a job; `isFaithful`: no answer was lost so far, and it has started no job twice. */
+  'job started': { id: ExecutionId; isFaithful: boolean };
+  /** A minute has passed; these wait in line beside free slots, although nothing has gone wrong. */
+  minute: { inVain: readonly AttemptId[] };
   /** Calm has lasted long enough for the sweep to have come to everything. */
   calm: { overdue: readonly string[] };
   /** Calm has lasted for longer than everything may take. */
@@ -82,6 +87,13 @@ export interface Facts {
   kept(id: string): ReadonlySet<string>;
   /** Tokens that were recorded at some time, of jobs that are wanted or not. */
   recorded(): ReadonlySet<string>;
+  /** The number of the commit by which an attempt came to stand in the line that it stands in. */
+  stoodAt(id: AttemptId): number | undefined;
+  /** Where an attempt stood in line before its last write. */
+  leftPlace(id: AttemptId): { distributor: string; at: number; recheckAt: number } | undefined;
+  /** Whether its job was known to be gone before its last write, even if another one was learnt of since. */
+  wasGone(id: ExecutionId): boolean;
+  highestLimitsOf(distributor: string): Limits;
   /** What must not be in any log. */
   secrets(): readonly string[];
 }

@@ -19,12 +19,16 @@ export function owedTimes({ claim, unwanted = [], ...execution }: Execution): (n
   return times;
 }
 
-/** When the only thing that an attempt is owed falls due: its next execution, a count of what it waits for, telling others. */
+/**
+ * When the only thing that an attempt is owed falls due: its next execution, a look at the line it stands in, a
+ * count of what it waits for, telling others.
+ */
 export function launchTime(attempt: Attempt): number | undefined {
   if ('owes' in attempt) return attempt.owes?.nextAt;
   if (attempt.state === 'WAITING') return attempt.uncounted === true ? attempt.updatedAt : undefined;
   if (attempt.state !== 'SCHEDULING') return undefined;
-  const { after, notBefore, updatedAt } = attempt;
+  const { after, notBefore, updatedAt, queued } = attempt;
+  if (queued !== undefined) return queued.recheckAt;
   return after === undefined ? notBefore : Math.max(notBefore, updatedAt + BLOCKED_RECHECK_MS);
 }
 

@@ -1,4 +1,5 @@
 import { GRAPH_MUTANTS } from './graph-table.ts';
+import { SLOT_MUTANTS } from './slot-table.ts';
 import type { Mutant } from './mutant.ts';
 
 /** What must not survive. */
@@ -278,7 +279,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a broken document is not put off',
     file: 'shared/engine/wake.ts',
-    find: 'await parts.store.postpone(target.kind, id, parts.clock.now() + POISON_DELAY_MS);',
+    find: 'await parts.store.postpone(kind, id, parts.clock.now() + POISON_DELAY_MS);',
     put: '',
   },
   {
@@ -294,6 +295,7 @@ export const MUTANTS: readonly Mutant[] = [
     put: "parts.log.warn('run', { task: JSON.stringify((await describeTask(parts, execution, quest)).executionAuth) });",
   },
   ...GRAPH_MUTANTS,
+  ...SLOT_MUTANTS,
 ];
 
 /** Within so many worlds each of them is caught, unless it says otherwise. */

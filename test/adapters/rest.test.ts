@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { createHttpClient } from '../../shared/adapters/http-client.ts';
 import { AnswerTooLarge, createRest, endpointSchema, type RestOptions } from '../../shared/adapters/rest.ts';
 import { isCredentialError, isTransient, messageOf, type TransientError } from '../../shared/core/errors.ts';
 import { impatientHttp } from '../support/fake-service.ts';
@@ -8,10 +9,12 @@ import { fakeServices, recordingLog } from '../support/services.ts';
 
 const SCHEMA = z.object({ name: z.string() });
 
-async function setUp(answer: Answer, options: Partial<RestOptions> = {}) {
+const patientHttp = createHttpClient({ local: true });
+
+async function setUp(answer: Answer, options: Partial<RestOptions> = {}, http = impatientHttp) {
   const server = await serve(() => answer);
   const log = recordingLog();
-  const services = fakeServices({ http: impatientHttp, log, random: () => 0.25 });
+  const services = fakeServices({ http, log, random: () => 0.25 });
   const rest = createRest({
     services,
     endpoint: `${server.url}/v1`,
@@ -99,7 +102,7 @@ describe('a call of a REST service', () => {
   });
 
   test('an answer over 4 MiB is not read to its end', async () => {
-    const { failure } = await setUp({ body: JSON.stringify({ name: 'x'.repeat(5 * 1024 * 1024) }) });
+    const { failure } = await setUp({ body: JSON.stringify({ name: 'x'.repeat(5 * 1024 * 1024) }) }, {}, patientHttp);
     const error = await failure();
     expect(error).toBeInstanceOf(AnswerTooLarge);
     expect(messageOf(error).length).toBeLessThan(200);

@@ -49,6 +49,11 @@ test('each write of a commit is one, deletions among them', () => {
   expect(count('Commit', { writes }, [{}])).toMatchObject({ calls: { Commit: 1 }, reads: 0, writes: 2 });
 });
 
+test('a commit that is refused writes nothing', () => {
+  const writes = [{ update: { name: `${documents}/quests/a` } }];
+  expect(count('Commit', { writes }, [], { code: 10 })).toMatchObject({ writes: 0, failed: { 'Commit 10': 1 } });
+});
+
 test('a query costs what it finds', () => {
   const found = ['a', 'b', 'c'].map(id => ({ document: { name: `${documents}/attempts/${id}` } }));
   expect(count('RunQuery', {}, [...found, { readTime: { seconds: 1 } }]).reads).toBe(3);

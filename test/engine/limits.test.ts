@@ -296,6 +296,35 @@ describe('nobody is forgotten', () => {
     }
   });
 
+  test('a start that cannot be recorded while the next one is looked for ends no process', async () => {
+    const system = limited({ maxInFlight: 2 });
+    const ids = await system.submitMany(4);
+    for (const id of ids.slice(0, 2)) {
+      system.statuses.set(executionOf(id), DONE);
+      await system.notify(executionOf(id));
+    }
+    system.tasks.length = 0;
+    const unhandled: unknown[] = [];
+    const listen = (reason: unknown) => void unhandled.push(reason);
+    process.on('unhandledRejection', listen);
+    // The first two looks find somebody to start; the third takes its time, and meanwhile the second start fails.
+    const { listQueued } = system.store;
+    let looks = 0;
+    system.store.listQueued = async (...args) => {
+      if (++looks > 3) await new Promise(resolve => setTimeout(resolve, 20));
+      return listQueued(...args);
+    };
+    system.executor.script.run = async ({ executionId }) => {
+      if (executionId === executionOf(ids[3]!)) system.store.onCommit(() => Promise.reject(new Error('disk full')));
+      return { token: executionId };
+    };
+    await system.submit({ parameters: { n: 9 } });
+    await expect(system.deliver(system.tasks.shift())).resolves.toBe('postponed');
+    process.off('unhandledRejection', listen);
+    expect(looks).toBeGreaterThan(3);
+    expect(unhandled).toEqual([]);
+  });
+
   test('standing in line whose commit was perhaps applied', async () => {
     const system = limited({ maxInFlight: 1 });
     const [first] = await system.submitMany(1);

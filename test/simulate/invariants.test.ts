@@ -7,6 +7,7 @@ import { INVARIANTS } from '../../simulate/check.ts';
 import type { Job } from '../../simulate/executor.ts';
 import type { Events, Facts } from '../../simulate/invariants/invariant.ts';
 import { BROKEN_OF_GRAPHS, type Case, FINE_OF_GRAPHS } from './graph-cases.ts';
+import { BROKEN_OF_SLOTS, FINE_OF_SLOTS } from './slot-cases.ts';
 import type { Change } from '../../simulate/store.ts';
 import { HOUR_MS, SECOND_MS } from '../support/decide.ts';
 import { attemptIn, CREATED_AT, executionIn, questFixture } from '../support/documents.ts';
@@ -39,7 +40,8 @@ function written<K extends Kind>(
   facts?: Partial<Facts>,
 ): Case {
   const documentId = kind === 'quest' ? QUEST.id : kind === 'attempt' ? attempt : idOfExecution(after as Execution);
-  const change = { kind, id: documentId, after, ...(before && { before }) } as unknown as Change;
+  const commit = { number: 1, begun: 0 };
+  const change = { kind, id: documentId, after, commit, ...(before && { before }) } as unknown as Change;
   return { on: 'written', event: change, ...(facts && { facts }) };
 }
 
@@ -216,6 +218,7 @@ const BROKEN: Record<string, Case> = {
   },
   'a settled world is left alone': { on: 'swept', event: { commits: 1 } },
   ...BROKEN_OF_GRAPHS,
+  ...BROKEN_OF_SLOTS,
 };
 
 const NOTHING: Facts = {
@@ -235,6 +238,10 @@ const NOTHING: Facts = {
   waitedFor: () => undefined,
   isUnwanted: () => false,
   openAtEnd: () => [],
+  stoodAt: () => undefined,
+  leftPlace: () => undefined,
+  wasGone: () => false,
+  highestLimitsOf: () => ({}),
 };
 
 /** The names of those that this breaks. */
@@ -274,7 +281,12 @@ const FINE: Record<string, Case> = {
   'an end is told and recorded': told('finished', { get: stored(done) }),
   'a stranger is refused': answered({ right: 'is forged', answer: { status: 401, body: {} } }),
   ...FINE_OF_GRAPHS,
-  'nothing is left': { on: 'at rest', event: { jobs: [gone] }, facts: { all: () => [done] as never } },
+  ...FINE_OF_SLOTS,
+  'nothing is left': {
+    on: 'at rest',
+    event: { jobs: [gone] },
+    facts: { all: kind => (kind === 'execution' ? [done] : []) as never },
+  },
 };
 
 test.each(Object.entries(FINE))('nothing is broken when %s', (_, one) => expect(brokenBy(one)).toEqual([]));

@@ -5,7 +5,8 @@ import { cellsOf, tryCell } from '../../simulate/matrix/matrix.ts';
 import { STORIES } from '../../simulate/matrix/scenarios.ts';
 import { createScheduler } from '../../simulate/scheduler.ts';
 import { INTERESTING } from '../../simulate/seeds.ts';
-import { scenarioOf, simulate, simulateSeed } from '../../simulate/world.ts';
+import { PLAIN_SHAPE } from '../../simulate/shape.ts';
+import { type Scenario, scenarioOf, simulate, simulateSeed } from '../../simulate/world.ts';
 
 test('the same seed gives the same trace, another one another', async () => {
   const [first, again, other] = [
@@ -44,7 +45,7 @@ test('over many seeds jobs halt, go on, are refused, are superseded and come too
 test('in a plain world nobody needs others, and whatever is drawn for it is the same', () => {
   const faults = noFaults();
   const worlds = Array.from({ length: 30 }, (_, seed) => [
-    scenarioOf(seed, faults),
+    scenarioOf(seed, faults, { unlimited: true }),
     scenarioOf(seed, faults, { plain: true }),
   ]);
   const same = worlds.filter(([world, plain]) => isDeepStrictEqual(world, plain));
@@ -52,6 +53,32 @@ test('in a plain world nobody needs others, and whatever is drawn for it is the 
   expect(same.length).toBeLessThan(25);
   expect(JSON.stringify(worlds.map(([, plain]) => plain))).not.toContain('"asks"');
 });
+
+test('a world that is not limited differs in its distributors, and in which of them its quests are of', () => {
+  const faults = noFaults();
+  const worlds = Array.from({ length: 60 }, (_, seed) => scenarioOf(seed, faults));
+  const bare = worlds.map(({ seed }) => scenarioOf(seed, faults, { unlimited: true }));
+  const isLimited = ({ shape }: Scenario) => Object.keys(shape?.limits ?? {}).length > 0;
+  expect(worlds.filter(isLimited).length).toBeGreaterThan(10);
+  expect(worlds.filter(({ shape }) => shape?.grouped.length).length).toBeGreaterThan(10);
+  expect(worlds.filter(({ shape }) => shape?.ownTopic).length).toBeGreaterThan(5);
+  expect(bare.map(({ shape }) => shape)).toEqual(bare.map(() => PLAIN_SHAPE));
+  for (const [n, world] of worlds.entries()) {
+    const { quests, shape: _, ...rest } = world;
+    expect(bare[n]).toMatchObject(rest);
+    if (!isLimited(world)) expect(bare[n]!.quests).toEqual(quests);
+  }
+});
+
+test('over many seeds attempts stand in line, are asked about together and told of on a topic of their own', async () => {
+  const seen = new Set<string>();
+  const expected = [/ is done {2}waits/, / is done {2}started/, / polled [2-9] of /, / hint .* asks the executor/];
+  for (let seed = 1; seed <= 100 && seen.size < expected.length; seed++) {
+    for (const line of (await simulateSeed(seed, undefined, true)).trace)
+      for (const one of expected) if (one.test(line)) seen.add(one.source);
+  }
+  expect([...seen].toSorted()).toEqual(expected.map(({ source }) => source).toSorted());
+}, 60_000);
 
 test('a fault that is left out leaves the others as they were', async () => {
   const { injected } = await simulateSeed(3);
@@ -74,8 +101,8 @@ test('events happen in the order of their time, and of their making where that i
   expect(scheduler.now()).toBe(20);
 });
 
-test.each(INTERESTING)('seed $seed, which once broke "$broke", holds', async ({ seed, plain = false }) => {
-  expect((await simulateSeed(seed, { without: new Set(), plain })).violation).toBeUndefined();
+test.each(INTERESTING)('seed $seed, which once broke "$broke", holds', async ({ seed, broke: _, ...less }) => {
+  expect((await simulateSeed(seed, { without: new Set(), ...less })).violation).toBeUndefined();
 });
 
 test('a world without faults ends as its jobs do', async () => {
@@ -88,7 +115,7 @@ test('a world without faults ends as its jobs do', async () => {
 
 test('nothing goes wrong any more once it is calm', () => {
   const faults = createFaults(2);
-  faults.stop();
+  faults.stop(0);
   const fates = Array.from({ length: 1000 }, () => faults.call('a call'));
   expect(new Set(fates)).toEqual(new Set([undefined]));
   expect(faults.happens('lost', 'a task')).toBe(false);

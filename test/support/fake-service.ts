@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { isJsonObject, type JsonObject, parseJson } from '../../shared/core/json.ts';
 import { createHttpClient } from '../../shared/adapters/http-client.ts';
 import type { HttpClient } from '../../shared/adapters/contract.ts';
-import { type Answer, type ReceivedRequest, serve, type TestServer } from './http-server.ts';
+import type { Answer, ReceivedRequest, Serve, TestServer } from './plain-server.ts';
 
 /** What fakes of executors have in common: routes, strictness about unknown fields, and the ways in which a service fails. */
 
@@ -47,7 +47,13 @@ const googleError: ErrorWriter = ({ status, code, message }) => ({
   body: { error: { code: status, status: code, message } },
 });
 
-export async function serveFake(routes: FakeRoutes, writeError: ErrorWriter = googleError): Promise<FakeService> {
+/** Until the test ends, unless `serveWith` says otherwise: outside of a test there is none. */
+export async function serveFake(
+  routes: FakeRoutes,
+  writeError: ErrorWriter = googleError,
+  serveWith?: Serve,
+): Promise<FakeService> {
+  const serve = serveWith ?? (await import('./http-server.ts')).serve;
   const table = Object.entries(routes).map(([route, handle]) => ({ ...compile(route), handle }));
   const faults: { pattern: RegExp; fault: Fault }[] = [];
 

@@ -4,7 +4,7 @@ import { executionName } from '../../../shared/adapters/execution-name.ts';
 import type { ExecutionId } from '../../../shared/core/ids.ts';
 import type { JsonObject } from '../../../shared/core/json.ts';
 import { type FakeCall, FakeError, type FakeService, serveFake, strictBody } from '../fake-service.ts';
-import type { Answer } from '../http-server.ts';
+import type { Answer, Serve } from '../plain-server.ts';
 
 /**
  * swarming.v2.Tasks as luci-go implements it: https://github.com/luci/luci-go/blob/main/swarming/proto/api_v2/swarming.proto,
@@ -134,7 +134,7 @@ export interface FakeSwarming extends FakeService {
 /** A package that the pool's template installs beside the task's own. */
 export const TEMPLATE_PACKAGE = { packageName: 'infra/template', version: 'latest', path: '.template' };
 
-export async function serveSwarming(now: () => number = () => 0): Promise<FakeSwarming> {
+export async function serveSwarming(now: () => number = () => 0, serveWith?: Serve): Promise<FakeSwarming> {
   const tasks: FakeTask[] = [];
   let generation = 1;
 
@@ -145,7 +145,8 @@ export async function serveSwarming(now: () => number = () => 0): Promise<FakeSw
   function find(taskId: string): FakeTask {
     if (!/^[0-9a-f]{2,}$/.test(taskId)) invalid(`task_id ${taskId}: bad task ID`);
     // The last digit says which run is meant, and is cut off.
-    const task = tasks.find(one => one.taskId.slice(0, -1) === taskId.slice(0, -1));
+    const ofAnyRun = taskId.slice(0, -1);
+    const task = tasks.find(one => one.taskId.length === taskId.length && one.taskId.startsWith(ofAnyRun));
     if (task === undefined) throw new FakeError(404, 'NOT_FOUND', 'no such task');
     return task;
   }
@@ -234,6 +235,7 @@ export async function serveSwarming(now: () => number = () => 0): Promise<FakeSw
       }),
     },
     writeError,
+    serveWith,
   );
 
   function resultOrError(taskId: string): object {

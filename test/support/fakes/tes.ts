@@ -4,7 +4,7 @@ import type { Distributor, Services } from '../../../shared/adapters/contract.ts
 import { executionName } from '../../../shared/adapters/execution-name.ts';
 import type { ExecutionId } from '../../../shared/core/ids.ts';
 import { parseWith } from '../../../shared/core/validation.ts';
-import type { Answer } from '../http-server.ts';
+import type { Answer, Serve } from '../plain-server.ts';
 import { type FakeCall, FakeError, type FakeService, impatientHttp, serveFake, strictBody } from '../fake-service.ts';
 import { fakeServices } from '../services.ts';
 
@@ -145,7 +145,7 @@ const VIEWS = ['MINIMAL', 'BASIC', 'FULL'];
 const PREFIX = '/ga4gh/tes/v1';
 const FIRST_CREATION = Date.parse('2026-11-24T00:00:00Z');
 
-export async function serveTes(quirks: Quirks = {}): Promise<FakeTes> {
+export async function serveTes(quirks: Quirks = {}, serveWith?: Serve): Promise<FakeTes> {
   const { unknown = [], strict = false, cancelEnded = 200, cancelsSlowly, talkative, omitsZeros } = quirks;
   const tasks: FakeTask[] = [];
   const known = LIST_PARAMETERS.filter(name => !unknown.includes(name));
@@ -233,6 +233,7 @@ export async function serveTes(quirks: Quirks = {}): Promise<FakeTes> {
       [`POST ${PREFIX}/tasks/{id}:cancel`]: cancel,
     },
     writeError,
+    serveWith,
   );
   return {
     ...service,
