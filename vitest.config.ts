@@ -6,6 +6,8 @@ const GOOGLE = ['test/google/**/*.test.ts', 'test/emulators/**/*.test.ts', 'test
 export default defineConfig({
   test: {
     testTimeout: 60_000,
+    // Most tests wait for processes and emulators; the default leaves one core of two idle.
+    maxWorkers: 2,
     reporters: ['default', './test/closing-line.ts'],
     projects: [
       { extends: true, test: { name: 'embedded', include: ['test/**/*.test.ts'], exclude: GOOGLE } },

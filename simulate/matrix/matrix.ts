@@ -36,8 +36,9 @@ export function runCell({ story: name, index, fault }: Cell, keepTrace = false):
 }
 
 function tell(story: Story, faults: ReturnType<typeof oneFault>, keepTrace = false): Promise<Report> {
-  const { quests, clients } = story;
-  return simulate({ seed: SEED, quests, ...(clients && { clients }), faults, stormMs: 0, keepTrace });
+  const { quests, clients, shape } = story;
+  const scenario = { quests, ...(clients && { clients }), ...(shape && { shape }) };
+  return simulate({ ...scenario, seed: SEED, faults, stormMs: 0, keepTrace });
 }
 
 function problemOf(story: Story, { violation, ends }: Report): string | undefined {

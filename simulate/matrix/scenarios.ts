@@ -1,4 +1,5 @@
 import { GRAPH_STORIES } from './graph-stories.ts';
+import { SLOT_STORIES } from './slot-stories.ts';
 import { INTERACTIVE, quest, type Story } from './story.ts';
 
 export const STORIES: readonly Story[] = [
@@ -75,4 +76,5 @@ export const STORIES: readonly Story[] = [
     misfortunes: ['doubled', 'tells twice', 'sweep doubled'],
   },
   ...GRAPH_STORIES,
+  ...SLOT_STORIES,
 ];

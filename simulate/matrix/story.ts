@@ -1,5 +1,6 @@
 import type { Misfortune } from '../faults.ts';
 import type { Ask, End } from '../plan.ts';
+import type { Shape } from '../shape.ts';
 
 /** A short story, and how each of its attempts must end. */
 export interface Story {
@@ -7,6 +8,8 @@ export interface Story {
   quests: readonly object[];
   /** The numbers of those that clients submit; all of them unless given. */
   clients?: readonly number[];
+  /** Limits, and polls that are made together; none unless given. */
+  shape?: Shape;
   /** Of the first attempt of each, in order: the state, or the status of an abnormal end; several if it depends. */
   ends: readonly (string | readonly string[])[];
   /** What goes wrong in it, besides the one fault. */

@@ -15,6 +15,20 @@ export const SLOT_MUTANTS: readonly Mutant[] = [
     put: 'if (after !== undefined || before === undefined) return undefined;',
   },
   {
+    name: 'whoever has the slot by now loses it',
+    file: 'shared/engine/slots.ts',
+    find: 'if (found === undefined || found.doc.holder !== idOfExecution(after)) return undefined;',
+    put: 'if (found === undefined) return undefined;',
+    seeds: 3000,
+  },
+  {
+    name: 'slots are taken of the distributor that a name stood for',
+    file: 'shared/engine/start.ts',
+    find: 'if (rejected === undefined && event.resolution.distributor.name !== distributor) {',
+    put: 'if (rejected === undefined && event.resolution.distributor.name === "") {',
+    seeds: 3000,
+  },
+  {
     name: 'a slot that is freed owes nothing',
     file: 'shared/core/decide/slot.ts',
     find: 'freeAt: now, wakeAt: now };',
@@ -51,6 +65,20 @@ export const SLOT_MUTANTS: readonly Mutant[] = [
     put: 'const first = (candidate && (await reload(parts, candidate))) ?? (await firstInLine(parts, distributor));',
   },
   {
+    name: 'lines begin with whoever came last',
+    file: 'shared/core/documents.ts',
+    find: 'return queued && { line: lineOfQueued(queued.distributor), at: queued.at };',
+    put: 'return queued && { line: lineOfQueued(queued.distributor), at: 9e12 - queued.at };',
+  },
+  {
+    name: 'nobody looks for a slot once it stands in line',
+    file: 'shared/engine/start.ts',
+    find: "return (await startWhileFree(parts, distributor)) > 0 ? 'waits; others were started' : 'waits';",
+    put: "return 'waits';",
+    // A slot has to become free, and its start to find nobody, in the moment between its look and its place.
+    story: 'three attempts and one slot',
+  },
+  {
     name: 'whoever looks again goes to the end of the line',
     file: 'shared/core/decide/queue.ts',
     find: 'at: attempt.queued?.at ?? now,',
@@ -67,6 +95,15 @@ export const SLOT_MUTANTS: readonly Mutant[] = [
     file: 'shared/core/slot.ts',
     find: "[{ use: 'job' as const, count: maxInFlight }]",
     put: "[{ use: 'job' as const, count: maxInFlight + 1 }]",
+  },
+  {
+    name: 'many are asked about before their polls are claimed',
+    file: 'shared/engine/polls.ts',
+    find: '    const next = await claimNext(',
+    put: `    const found = await parts.store.get('execution', target.id);
+    const token = found && tokenOf(found.doc);
+    if (token) await adapterOf(parts, found.doc.distributor).getStatuses?.([{ executionId: target.id, token }]);
+    const next = await claimNext(`,
   },
   {
     name: 'one call that failed stands for all who were asked about',

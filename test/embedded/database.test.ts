@@ -103,7 +103,11 @@ describe('a file of an older version', () => {
     const database = freshDatabase(path);
     const rows = database.prepare('SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL').all();
     database.close();
-    const plain = (sql: string) => sql.replaceAll(/--.*$/gm, '').replaceAll(/\s+/g, ' ').replaceAll(/ ?([(),]) ?/g, '$1');
+    const plain = (sql: string) =>
+      sql
+        .replaceAll(/--.*$/gm, '')
+        .replaceAll(/\s+/g, ' ')
+        .replaceAll(/ ?([(),]) ?/g, '$1');
     return Object.fromEntries(rows.map(({ name, sql }) => [String(name), plain(String(sql))]));
   }
 
