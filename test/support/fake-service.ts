@@ -124,5 +124,5 @@ export function strictBody<T>(schema: z.ZodType<T>, { body }: FakeCall): T {
 
 /** The adapters' client, with time-outs that a test can wait for. */
 export const impatientHttp: HttpClient = (({ request }) => ({
-  request: call => request({ ...call, timeoutMs: Math.min(call.timeoutMs, 500) }),
+  request: call => request({ ...call, timeoutMs: Math.min(call.timeoutMs, 2000) }),
 }))(createHttpClient({ local: true }));
