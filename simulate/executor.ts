@@ -233,27 +233,25 @@ export function createExecutor(world: World): Executor {
     }
   }
 
-  /** Late, but within the time that a call is given. */
-  async function perhapsLate<T>(about: string, calledAt: number, answer: T): Promise<T> {
-    if (faults.happens('answers late', about)) {
-      await new Promise<void>(resolve => scheduler.at(calledAt + LATE_MS, resolve));
-    }
-    return answer;
+  /** Late, but still within the time that the claim gives the call, of which other things have taken some; `now` by its clock. */
+  function lateFor(id: ExecutionId, now: number): number {
+    const since = world.database.get('execution', id)?.claim?.at ?? now;
+    return scheduler.now() + Math.max(0, since + LATE_MS - now);
   }
 
-  function create(type: string, config: Config, call: CallPort, enqueueTask: Services['enqueueTask']): Distributor {
+  function create(type: string, config: Config, call: CallPort, { enqueueTask, clock }: Services): Distributor {
     return {
       async run(task) {
         const { executionId } = task;
         const { usesTasks } = planOf(world.seed, executionId, task.quest);
         if (usesTasks) await enqueueTask({ executionId, payload: {}, delayMs: 20_000 });
-        const calledAt = scheduler.now();
-        const outcome = await call({
-          name: `run ${short(executionId)}`,
+        const about = `run ${short(executionId)}`;
+        return call({
+          name: about,
           apply: () => run(task),
           token: ({ token }) => token,
+          answersAt: () => (faults.happens('answers late', about) ? lateFor(executionId, clock.now()) : undefined),
         });
-        return perhapsLate(`run ${short(executionId)}`, calledAt, outcome);
       },
       cancel: ({ executionId, token }) =>
         call({
@@ -303,7 +301,7 @@ export function createExecutor(world: World): Executor {
   }
 
   return {
-    typeFor: (type, call) => executorType(type, (config, { enqueueTask }) => create(type, config, call, enqueueTask)),
+    typeFor: (type, call) => executorType(type, (config, services) => create(type, config, call, services)),
     jobs: () => jobs,
     jobsOf: id => byExecution.get(id) ?? [],
     end,

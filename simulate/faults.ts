@@ -82,8 +82,12 @@ export interface Faults {
   happens(what: Misfortune, name: string): boolean;
   /** From now on nothing goes wrong any more. */
   stop(now: number): void;
-  /** Since when nothing has gone wrong, or a single call at most. */
+  /** Since when nothing has gone wrong, but for a single call that was slow. */
   quietSince(): number;
+  /** That call is made at last. */
+  arrived(now: number): void;
+  /** When it was; infinite as long as it is on its way. */
+  arrivedAt(): number;
   readonly stopped: boolean;
   /** Each fault so far by the name under which it can be left out. */
   readonly injected: ReadonlyMap<string, FaultKind>;
@@ -143,6 +147,8 @@ export function createFaults(seed: number, without: ReadonlySet<string> = new Se
       stoppedAt = now;
     },
     quietSince: () => (injected.size === 0 ? 0 : (stoppedAt ?? Number.POSITIVE_INFINITY) + ROLL_OUT_MS),
+    arrived() {},
+    arrivedAt: () => 0,
     get stopped() {
       return stoppedAt !== undefined;
     },
@@ -154,16 +160,22 @@ export function createFaults(seed: number, without: ReadonlySet<string> = new Se
 export function oneFault(index: number, fault: CallFault, misfortunes: readonly Misfortune[] = []): CountedFaults {
   const injected = new Map<string, FaultKind>();
   let calls = 0;
+  let arrivedAt = 0;
   return {
     call(name) {
       if (calls++ !== index) return undefined;
       injected.set(name, fault);
+      if (fault === 'slow') arrivedAt = Number.POSITIVE_INFINITY;
       return fault;
     },
     happens: what => misfortunes.includes(what),
     stop() {},
     // Who is slow is not lost: whatever is done afterwards is done as if nothing had been.
     quietSince: () => (fault === 'slow' || injected.size === 0 ? 0 : Number.POSITIVE_INFINITY),
+    arrived(now) {
+      arrivedAt = now;
+    },
+    arrivedAt: () => arrivedAt,
     stopped: false,
     injected,
     calls: () => calls,

@@ -48,6 +48,8 @@ export interface PortCall<T> {
   name: string;
   apply(serving?: Serving): T;
   detail?: () => string;
+  /** When its answer arrives, where that is far later than usual; asked as soon as it is there. */
+  answersAt?(): number | undefined;
   /** The token that the answer brings, if it arrives. */
   token?(value: T): string;
   /** Takes no time unless something goes wrong with it: there are 32 in each sweep, and most find nothing. */
@@ -85,7 +87,7 @@ export function createInstance(
     for (const dies of deaths) dies(undefined);
   }
 
-  function call<T>({ name: what, apply, detail, quick, token }: PortCall<T>): Promise<T> {
+  function call<T>({ name: what, apply, detail, quick, token, answersAt }: PortCall<T>): Promise<T> {
     const fault = faults.call(what);
     const request = serving.getStore();
     if (quick && fault === undefined && alive) return Promise.resolve(apply(request));
@@ -101,6 +103,7 @@ export function createInstance(
       };
       const reach = () => {
         if (!alive) return;
+        if (fault === 'slow') faults.arrived(scheduler.now());
         trace.add(scheduler.now(), `${name} ${what}${fault === undefined ? '' : ` (${fault})`}`, detail);
         if (fault === 'fails') return settle(() => reject(lost()));
         if (fault === 'dies before') return kill();
@@ -113,7 +116,10 @@ export function createInstance(
         }
         if (fault === 'dies after') return kill();
         // What was read may be old by the time that it arrives.
-        if (chance.chance(0.3)) scheduler.after(chance.between(1, LATENCY_MS), () => settle(outcome));
+        const delayMs = chance.chance(0.3) ? chance.between(1, LATENCY_MS) : 0;
+        const at = fault === 'fails after' ? undefined : answersAt?.();
+        if (at !== undefined) scheduler.at(at, () => settle(outcome));
+        else if (delayMs > 0) scheduler.after(delayMs, () => settle(outcome));
         else settle(outcome);
       };
       scheduler.after(fault === 'slow' ? chance.between(1000, SLOW_MS) : chance.between(0, LATENCY_MS), reach);

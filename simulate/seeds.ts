@@ -16,6 +16,7 @@ export const INTERESTING: readonly Kept[] = [
   { seed: 782, broke: 'a settled world is left alone', unlimited: true },
   { seed: 111_752, broke: 'late outcomes are kept', plain: true },
   { seed: 1734, broke: 'a cascade reaches what nobody needs', unlimited: true },
+  { seed: 2126, broke: 'what run answered is recorded' },
   { seed: 976, broke: 'unwanted jobs are stopped', unlimited: true },
   { seed: 200_388, broke: 'everything settles' },
   { seed: 207_321, broke: 'everything settles', plain: true },

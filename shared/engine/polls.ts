@@ -74,10 +74,14 @@ async function pollGroup(parts: Parts, group: readonly Claimed[]): Promise<void>
     return;
   }
   for (let i = 0; i < group.length; i += size) {
-    const some = group.slice(i, i + size);
+    // Others may claim them again, and ask, once their claims have lapsed.
+    const some = group.slice(i, i + size).filter(claimed => isHeld(parts, claimed));
+    if (some.length === 0) continue;
     const statuses = await askStatuses(parts, distributor, some.map(handleOf));
     if (statuses === undefined) {
-      await mapLimited(some, AT_ONCE, ({ claimed, call }) => performPoll(parts, claimed, call));
+      await mapLimited(some, AT_ONCE, async one => {
+        if (isHeld(parts, one)) await performPoll(parts, one.claimed, one.call);
+      });
       continue;
     }
     await mapLimited(some, AT_ONCE, async ({ claimed, call }, n) => {
@@ -89,6 +93,10 @@ async function pollGroup(parts: Parts, group: readonly Claimed[]): Promise<void>
       );
     });
   }
+}
+
+function isHeld({ clock }: Parts, { call }: Claimed): boolean {
+  return call.untilAt > clock.now();
 }
 
 function handleOf({ claimed }: Claimed): { executionId: ExecutionId; token: Token } {

@@ -8,7 +8,8 @@ import type { AttemptId, SlotId } from '../core/ids.ts';
 import type { Stored, Version, Write } from '../core/ports.ts';
 import type { Quest } from '../core/quest.ts';
 import { distributorOfSlot, idOfSlot, type Limits, type Slot } from '../core/slot.ts';
-import { reviseAttempt } from '../core/decide/decision.ts';
+import { type Context, reviseAttempt } from '../core/decide/decision.ts';
+import { withTimeout } from './call.ts';
 import { loadAttemptOf, loadQuest } from './load.ts';
 import { applyEvent, commitAll, pauseBeforeRetry, TRIES } from './loop.ts';
 import { drop } from './notify.ts';
@@ -115,7 +116,8 @@ interface StartOptions {
 
 /** Starts the first in line; the commit that creates its execution takes the slot, too. */
 async function startFirst(parts: Parts, distributor: string, { candidate, slot }: StartOptions): Promise<Started> {
-  for (let tries = 0; tries < TRIES; tries++) {
+  // One that is put off costs no try: each is out of the line by then.
+  for (let tries = 0; tries < TRIES; ) {
     await pauseBeforeRetry(parts, tries);
     const first = (await firstInLine(parts, distributor)) ?? (candidate && (await reload(parts, candidate)));
     if (first === undefined || (tries > 0 && slot !== undefined && !(await isStill(parts, slot)))) return NOTHING;
@@ -124,6 +126,7 @@ async function startFirst(parts: Parts, distributor: string, { candidate, slot }
       if (started !== 'put off') return started;
     } catch (error) {
       if (!(error instanceof ConflictError)) throw error;
+      tries++;
     }
   }
   throw new TransientError(`too many start attempts of ${distributor} at once`);
@@ -169,7 +172,7 @@ async function start(
     if (slots === undefined) return NOTHING;
     const found = { docs: { attempt: first.doc }, versions: { attempt: first.version } };
     const { docs } = await withFreeNumber(parts, await withPrevious(parts, found));
-    const context = parts.context();
+    const context = inLine(first.doc, parts.context());
     const job = slots.find(one => one.slot.use === 'job');
     const decision = decideLaunch(docs, { ...event, slot: job?.slot.number }, context);
     if (decision.kind !== 'commit') return NOTHING;
@@ -194,6 +197,12 @@ async function start(
     await putOff(parts, first, PUT_OFF_MS);
     return 'put off';
   }
+}
+
+/** Who stands in line was due, by the clock of whoever had it stand there: one that is behind must not hold up the line. */
+function inLine(attempt: Attempt, context: Context): Context {
+  const isQueued = attempt.state === 'SCHEDULING' && attempt.queued !== undefined;
+  return isQueued ? { ...context, now: Math.max(context.now, attempt.notBefore) } : context;
 }
 
 function taken({ slot, stored, spacingMs }: FreeSlot, execution: Execution, now: number): Write {
@@ -221,12 +230,19 @@ async function putOff(parts: Parts, { doc, version }: Stored<Attempt>, delayMs: 
   await commitAll(parts, [{ kind: 'attempt', doc: reviseAttempt(doc, later, now), ifVersion: version }]);
 }
 
-/** In one instance they come one after the other: all would try to start the same one. */
-async function inTurn<T>({ turns }: Parts, distributor: string, work: () => Promise<T>): Promise<T> {
+/** Longer than a turn takes, unless a call in it never comes back. */
+const TURN_MS = 30_000;
+
+/**
+ * In one instance they come one after the other: all would try to start the same one. That spares conflicts, and nothing
+ * depends on it; so nobody waits for ever for one that hangs.
+ */
+async function inTurn<T>(parts: Parts, distributor: string, work: () => Promise<T>): Promise<T> {
+  const { turns } = parts;
   const { promise: over, resolve: end } = Promise.withResolvers<void>();
   const before = turns.get(distributor);
   turns.set(distributor, over);
-  await before;
+  if (before !== undefined) await withTimeout(parts, TURN_MS, () => before).catch(() => {});
   try {
     return await work();
   } finally {

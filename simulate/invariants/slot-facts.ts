@@ -85,7 +85,7 @@ export function createSlotFacts(
           const free = freeSince(attempt.queued.distributor);
           if (free === undefined) return false;
           const since = Math.max(time, free);
-          return since >= quietSince && scheduler.now() - since > IN_VAIN_MS;
+          return since >= quietSince && scheduler.now() - Math.max(since, faults.arrivedAt()) > IN_VAIN_MS;
         })
         .map(([id]) => id);
     },

@@ -26,15 +26,17 @@ export interface Job {
   retry?: Partial<Record<'failed' | 'crashed' | 'expired' | 'timedOut' | 'preempted', number>>;
   run?: string;
   asks?: Ask[];
+  /** Whether its client comes in a hurry. */
+  together?: boolean;
 }
 
 /** Time-outs are long, so that no single fault makes another end of it. */
 export function quest(job: Job): object {
   const { mode = 'unattended', distributor = 'plain', ends = ['data'], retry = {}, run = '3600s' } = job;
-  const { pendingMs = 1000, runMs = 20_000, notifies = true, asks } = job;
+  const { pendingMs = 1000, runMs = 20_000, notifies = true, asks, together } = job;
   return {
     distributorConfigName: distributor,
-    parameters: { ends, pendingMs, runMs, notifies, ...(asks && { asks }) },
+    parameters: { ends, pendingMs, runMs, notifies, ...(asks && { asks }), ...(together && { together }) },
     meta: { mode, retry, backoff: { initial: '5s' }, timeouts: { start: '3600s', run, stop: '60s' } },
   };
 }

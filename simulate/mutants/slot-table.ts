@@ -15,20 +15,6 @@ export const SLOT_MUTANTS: readonly Mutant[] = [
     put: 'if (after !== undefined || before === undefined) return undefined;',
   },
   {
-    name: 'whoever has the slot by now loses it',
-    file: 'shared/engine/slots.ts',
-    find: 'if (found === undefined || found.doc.holder !== idOfExecution(after)) return undefined;',
-    put: 'if (found === undefined) return undefined;',
-    seeds: 3000,
-  },
-  {
-    name: 'slots are taken of the distributor that a name stood for',
-    file: 'shared/engine/start.ts',
-    find: 'if (rejected === undefined && event.resolution.distributor.name !== distributor) {',
-    put: 'if (rejected === undefined && event.resolution.distributor.name === "") {',
-    seeds: 3000,
-  },
-  {
     name: 'a slot that is freed owes nothing',
     file: 'shared/core/decide/slot.ts',
     find: 'freeAt: now, wakeAt: now };',

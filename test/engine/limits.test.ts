@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ConflictError, TransientError } from '../../shared/core/errors.ts';
 import { isLive } from '../../shared/core/execution.ts';
-import type { AttemptId } from '../../shared/core/ids.ts';
+import { type AttemptId, attemptId, type ExecutionId, parseExecutionId } from '../../shared/core/ids.ts';
 import { finished, pending, running, type TaskStatus } from '../../shared/core/result.ts';
 import { slotId } from '../../shared/core/slot.ts';
 import { MINUTE_MS, SECOND_MS } from '../support/decide.ts';
@@ -48,6 +48,11 @@ function limited(config: object, options: TestEngineOptions = {}) {
   }
 
   return { ...world, statuses, started, submitMany, finish, world };
+}
+
+function attemptOf(id: ExecutionId): AttemptId {
+  const { quest, attempt } = parseExecutionId(id);
+  return attemptId(quest, attempt);
 }
 
 const statesOf = async ({ world }: ReturnType<typeof limited>, ids: readonly AttemptId[]) =>
@@ -235,6 +240,18 @@ describe('nobody is forgotten', () => {
     expect(system.log.lines.filter(({ message }) => message.includes('slot'))).toHaveLength(1);
   });
 
+  test('a slot that has another holder by now is left to it', async () => {
+    const system = limited({ maxInFlight: 1 });
+    const [first] = await system.submitMany(1);
+    const id = slotId('echo', 'job', 1);
+    const { doc, version } = (await system.store.get('slot', id))!;
+    const taken = { ...doc, revision: doc.revision + 1, holder: 'somebody else' };
+    await system.store.commit([{ kind: 'slot', doc: taken, ifVersion: version }]);
+    await system.finish(first!);
+    expect((await system.attempt(first!)).state).toBe('FINISHED');
+    expect((await system.store.get('slot', id))?.doc).toEqual(taken);
+  });
+
   test('a slot is freed between the look for one and standing in line', async () => {
     const system = limited({ maxInFlight: 1 });
     const [first] = await system.submitMany(1);
@@ -323,6 +340,40 @@ describe('nobody is forgotten', () => {
     process.off('unhandledRejection', listen);
     expect(looks).toBeGreaterThan(3);
     expect(unhandled).toEqual([]);
+  });
+
+  test('the clock of whoever looks is behind that of whoever had the first one stand in line', async () => {
+    const system = limited({ maxInFlight: 1 });
+    const [first, second] = await system.submitMany(2);
+    const { now } = system.clock;
+    system.clock.now = () => now() - MINUTE_MS;
+    system.restart();
+    await system.finish(first!);
+    expect(system.started).toEqual([executionOf(first!), executionOf(second!)]);
+  });
+
+  test('a call that never comes back holds up those behind it in its process for a while, and not for ever', async () => {
+    const system = limited({ maxInFlight: 2 });
+    await system.world.submit({ parameters: { n: 1 } });
+    system.store.onCommit(() => new Promise(() => {}));
+    void system.deliver(system.tasks.shift());
+    await new Promise(setImmediate);
+    const second = await system.world.submit({ parameters: { n: 2 } });
+    const delivered = system.deliver(system.tasks.shift());
+    await new Promise(setImmediate);
+    expect(system.started).toEqual([]);
+    system.clock.advance(MINUTE_MS);
+    await delivered;
+    expect(system.started).toEqual([executionOf(second)]);
+  });
+
+  test('a whole line whose name stands for another distributor by now fails no delivery', async () => {
+    const echo = { type: 'fake', config: { maxInFlight: 1 } };
+    const system = limited({}, { distributors: { echo, other: echo } });
+    const ids = await system.submitMany(12, { distributorConfigName: 'other' });
+    system.restart({ distributors: { echo, other: { alias: 'echo' } } });
+    for (const _ of ids) await system.finish(attemptOf(system.started.at(-1) as ExecutionId));
+    expect(new Set(system.started)).toEqual(new Set(ids.map(id => executionOf(id))));
   });
 
   test('standing in line whose commit was perhaps applied', async () => {

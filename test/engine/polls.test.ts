@@ -111,6 +111,22 @@ describe('polls that fall due together', () => {
     expect(world.store.wakeTimes()).toEqual({ [broken]: world.clock.now() + HOUR_MS });
   });
 
+  test('those whose claims lapse while others are asked about are left to the next sweep', async () => {
+    const { world, ids, batches } = await grouped(7);
+    world.executor.script.getStatuses = async handles => {
+      world.clock.advance(MINUTE_MS);
+      return handles.map(() => running());
+    };
+    world.clock.advance(11 * MINUTE_MS);
+    const executions = await Promise.all(ids.map(id => world.execution(id)));
+    await world.engine.pollTogether({
+      wakes: executions.map((execution, n) => ({ id: executionOf(ids[n]!), revision: execution.revision })),
+    });
+    expect(batches()).toHaveLength(1);
+    await world.elapse(0);
+    expect(batches().flat()).toHaveLength(7);
+  });
+
   test('a call that fails for now concerns all of them, and ends none', async () => {
     const { world, states, batches } = await grouped(3);
     world.executor.script.getStatuses = () => Promise.reject(new TransientError('busy', { retryAfterMs: 2 * HOUR_MS }));
