@@ -11,6 +11,11 @@ export const PARAMETERS_VARIABLE = 'QUEST_PARAMETERS';
 export const EXECUTION_VARIABLE = 'DISTRIBUTOR_EXECUTION';
 
 /**
+ * Linux takes no longer argument or variable, its end included: MAX_ARG_STRLEN, https://man7.org/linux/man-pages/man2/execve.2.html
+ */
+export const MAX_ARGUMENT_BYTES = 128 * 1024 - 1;
+
+/**
  * The value of QUEST_PARAMETERS; `write` makes it fit for where it is written to. Throws InvalidArgument when it is larger
  * than the executor takes.
  */
@@ -29,6 +34,17 @@ export function parametersJson(
 export const plainText = z
   .string()
   .refine(value => value.isWellFormed() && !value.includes('\0'), 'must be text without null characters');
+
+/** What is wrong with the name of a variable that a quest sets. `reserved`: what the service sets itself. */
+export function variableProblem(
+  name: string,
+  { reserved, maxCharacters = 256 }: { reserved?: RegExp; maxCharacters?: number } = {},
+): string | undefined {
+  if (name === PARAMETERS_VARIABLE || name === EXECUTION_VARIABLE) return 'is set by the distributor';
+  if (reserved?.test(name)) return 'is set by the service';
+  if (/^[A-Za-z_]\w*$/.test(name) && name.length <= maxCharacters) return undefined;
+  return `is not a name of at most ${maxCharacters} letters, digits and underscores`;
+}
 
 /** A record whose bad keys are named: `z.record` would only say that there is one. */
 export function recordOf<T>(value: z.ZodType<T>, problemOf: (key: string) => string | undefined) {

@@ -135,6 +135,23 @@ describe('a start', () => {
     expect(service.jobs.size).toBe(0);
   });
 
+  test('that meets a conflict of no name may have been made before', async () => {
+    const { service, distributor } = await createBatch();
+    await distributor.run(TASK);
+    service.fail(/^POST/, { status: 409, body: 'Conflict' });
+    expect((await distributor.run(TASK)).token).toBe(service.only().name);
+  });
+
+  test.each([400, 404])(
+    'that is refused with %i after it was accepted, and the answer lost, is found',
+    async status => {
+      const { service, distributor } = await createBatch();
+      service.fail(/^POST/, 'lost', { status, body: { error: { message: 'the subnetwork is gone' } } });
+      await failureOf(distributor.run(TASK));
+      expect((await distributor.run(TASK)).token).toBe(service.only().name);
+    },
+  );
+
   test.each<[string | undefined, string | undefined, string]>([
     [undefined, undefined, '86400s'],
     [undefined, '600s', '600s'],
@@ -328,7 +345,7 @@ describe('the config', () => {
     [{ location: 'us-central1-a' }, 'config.location'],
     [{ location: 'global' }, 'config.location'],
     [{ serviceAccounts: undefined }, 'config.serviceAccounts'],
-    [{ serviceAccounts: [] }, 'config.serviceAccounts[0]'],
+    [{ serviceAccounts: [] }, 'config.serviceAccounts'],
     [{ serviceAccounts: ['me@acme.test'] }, 'config.serviceAccounts[0]'],
     [{ networks: [{ network: 'default' }] }, 'config.networks[0].network'],
     [{ networks: [{ network: 'global/networks/n', subnetwork: 'n' }] }, 'config.networks[0].subnetwork'],

@@ -6,6 +6,7 @@ import type { QuestDesc } from '../../shared/core/quest.ts';
 import { parseWith } from '../../shared/core/validation.ts';
 import { adapterContract } from '../contracts/adapter.ts';
 import { type RemoteFixture, remoteAdapterContract } from '../contracts/remote-adapter.ts';
+import { questOf } from '../support/drive.ts';
 import { setUpCloudBuild } from '../support/fakes/cloud-build.ts';
 
 const STEP = { name: 'ubuntu', args: ['true'] };
@@ -138,4 +139,11 @@ describe('the config', () => {
   ])('%j is refused', (config, field) => {
     expect(() => parse(config)).toThrow(expect.objectContaining({ name: 'InvalidArgument', field }));
   });
+});
+
+test('a substitution of a bad name is told which names are good', async () => {
+  const { distributor } = await setUpCloudBuild();
+  expect(() => distributor.validate(questOf(quest({ substitutions: { KEY: 'x' } })))).toThrow(
+    'distributorParameters.substitutions.KEY: must begin with "_" and hold only A-Z, 0-9 and "_"',
+  );
 });

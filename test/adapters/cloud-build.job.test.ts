@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Services } from '../../shared/adapters/contract.ts';
 import { executionName } from '../../shared/adapters/execution-name.ts';
-import { isCredentialError, isTransient, TransientError } from '../../shared/core/errors.ts';
+import { isCredentialError, isTransient, messageOf, TransientError } from '../../shared/core/errors.ts';
 import type { JsonObject } from '../../shared/core/json.ts';
 import { describeTask, questOf } from '../support/drive.ts';
 import { setUpCloudBuild } from '../support/fakes/cloud-build.ts';
@@ -47,6 +47,24 @@ describe('a start', () => {
     service.builds[0]!.status = 'SUCCESS';
     expect((await run()).token).toBe(tokens()[0]);
     expect(service.builds).toHaveLength(1);
+  });
+
+  test('is not made while the search is refused', async () => {
+    const { run, service, failureOf, loseStart, tokens } = await setUp();
+    await loseStart();
+    service.fail(LIST, { status: 400, body: { error: { message: 'no such filter' } } });
+    const error = await failureOf(run());
+    expect(isTransient(error)).toBe(true);
+    expect(messageOf(error)).toContain('no such filter');
+    expect((await run()).token).toBe(tokens()[0]);
+  });
+
+  test('in a project that there is not is refused', async () => {
+    const { run, service, failureOf } = await setUp();
+    const fault = { status: 404, body: { error: { status: 'NOT_FOUND', message: 'project not found' } } };
+    service.fail(LIST, fault);
+    service.fail(START, fault);
+    expect(await failureOf(run())).toMatchObject({ status: 404, message: /project not found/ });
   });
 
   test('is found on a page after empty ones', async () => {
@@ -229,6 +247,17 @@ describe('a cancel', () => {
     service.builds[0]!.status = 'FAILURE';
     await distributor.cancel({ executionId, token }, QUEST);
     expect(statuses()).toEqual(['FAILURE']);
+  });
+
+  test('of a build in a state that nobody has heard of is made, and is no success where it is refused', async () => {
+    const { distributor, service, run, statuses, failureOf } = await setUp();
+    const { token } = await run();
+    service.builds[0]!.status = 'HIBERNATING';
+    service.fail(CANCEL, { status: 400, body: { error: { message: 'not now' } } });
+    expect(await failureOf(distributor.cancel({ executionId, token }, QUEST))).toMatchObject({ message: /not now/ });
+    service.fail(CANCEL, { status: 400, body: { error: { message: 'not now' } } });
+    expect(await failureOf(distributor.cancel({ executionId }, QUEST))).toMatchObject({ message: /not now/ });
+    expect(statuses()).toEqual(['HIBERNATING']);
   });
 
   test('that is refused while the build goes on is an error', async () => {

@@ -248,7 +248,7 @@ describe('a start', () => {
     expect(service.executions).toHaveLength(1);
   });
 
-  test('that was made twice all the same gives the first, and is told', async () => {
+  test('that was made twice all the same gives the first, and stops the second', async () => {
     const { service, log, run } = await setUp();
     service.fail(START, 'lost');
     await failure(run());
@@ -257,6 +257,10 @@ describe('a start', () => {
     service.hidden.clear();
     expect((await run()).token).toBe(`${EXECUTIONS}/render-00001`);
     expect(log.lines.map(({ message }) => message)).toContain('an execution was started more than once');
+    expect(service.executions.map(({ name, cancelledCount }) => [name, cancelledCount])).toEqual([
+      [`${EXECUTIONS}/render-00002`, 1],
+      [`${EXECUTIONS}/render-00001`, undefined],
+    ]);
   });
 });
 
@@ -317,6 +321,21 @@ describe('polls', () => {
   });
 });
 
+test.each<[string, object]>([
+  ['refused', { status: 400, body: { error: { message: 'no such filter' } } }],
+  ['an error inside of a success', { body: { error: { code: 13, message: 'no such filter' } } }],
+])('a search that is answered with %s starts nothing, and is made again', async (_, fault) => {
+  const { service, run } = await setUp();
+  service.fail(START, 'lost');
+  await failure(run());
+  service.fail(/^GET .*\/executions\?/, fault);
+  const error = await failure(run());
+  expect(isTransient(error)).toBe(true);
+  expect(error.message).toContain('no such filter');
+  expect((await run()).token).toBe(service.executions[0]?.name);
+  expect(service.executions).toHaveLength(1);
+});
+
 describe('cancelling', () => {
   test('an execution that has just ended succeeds', async () => {
     const { service, distributor, quest, executionId, run } = await setUp();
@@ -327,6 +346,15 @@ describe('cancelling', () => {
       'POST render/executions/render-00001:cancel',
       'GET render/executions/render-00001',
     ]);
+  });
+
+  test('an execution in a state that nobody has heard of is no success where it is refused', async () => {
+    const { service, distributor, quest, executionId, run } = await setUp();
+    const { token } = await run();
+    service.executions[0]!.conditions = [{ type: 'Completed', state: 'CONDITION_HIBERNATING' }];
+    service.fail(/:cancel$/, { status: 400, body: { error: { message: 'not now' } } });
+    const error = await failure(distributor.cancel({ executionId, token }, quest));
+    expect(error.message).toContain('not now');
   });
 
   test('an execution that is being cancelled succeeds', async () => {
@@ -348,13 +376,25 @@ describe('cancelling', () => {
     }
   });
 
+  const OWN_FAILURE = { body: { done: true, error: { code: 10, message: 'Execution has failed to complete' } } };
+
   test('an execution whose cancel answers with its own failure succeeds', async () => {
     const { service, distributor, quest, executionId, run } = await setUp();
     const { token } = await run();
-    service.fail(/:cancel$/, {
-      body: { done: true, error: { code: 10, message: 'Execution has failed to complete' } },
-    });
+    service.end(token, { failedCount: 1, conditions: [{ type: 'Completed', state: 'CONDITION_FAILED' }] });
+    service.fail(/:cancel$/, OWN_FAILURE);
     await distributor.cancel({ executionId, token }, quest);
+  });
+
+  test('an execution that goes on whatever its cancel answers is tried again', async () => {
+    const { service, distributor, quest, executionId, run } = await setUp();
+    const { token } = await run();
+    service.fail(/:cancel$/, OWN_FAILURE);
+    const error = await failure(distributor.cancel({ executionId, token }, quest));
+    expect(isTransient(error)).toBe(true);
+    expect(error.message).toContain('Execution has failed to complete');
+    await distributor.cancel({ executionId, token }, quest);
+    expect(service.executions[0]?.cancelledCount).toBe(1);
   });
 
   test('an execution without a token stops all of its starts', async () => {
@@ -430,5 +470,5 @@ test('a small config is enough, and projects of organizations have names', () =>
 test('what is wrong with a variable is said', async () => {
   const { distributor } = await setUp();
   const quest = questOf({ distributorParameters: { job: 'render', env: { PORT: '80' } } });
-  expect(() => distributor.validate(quest)).toThrow(/env\.PORT: is set by Cloud Run or by the distributor/);
+  expect(() => distributor.validate(quest)).toThrow(/env\.PORT: is set by the service/);
 });

@@ -279,6 +279,19 @@ describe('the inputs that an execution had', () => {
   });
 });
 
+describe('a start that is refused', () => {
+  const refused = (body: string) => ({ status: 400, headers: { 'x-prpc-grpc-code': '3' }, body });
+
+  test('while nothing can be found is tried again, and both reasons are told', async () => {
+    const { describe: describeOne, distributor, service } = await setUpSwarming();
+    service.fail(/NewTask$/, refused('no such dimension'));
+    service.fail(/ListTasks$/, refused('no such tag'));
+    const error = await failureOf(distributor.run(describeOne()));
+    expect(isTransient(error)).toBe(true);
+    expect(messageOf(error)).toMatch(/no such dimension.*no such tag/);
+  });
+});
+
 describe('a cancel', () => {
   test('kills a task that runs, also when it is repeated before the bot has heard of it', async () => {
     const { start, distributor, quest, service } = await setUpSwarming();

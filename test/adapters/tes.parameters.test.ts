@@ -23,7 +23,7 @@ describe('the config', () => {
     [{ endpoint, taskPage: 'https://{id}/' }, 'config.taskPage'],
     [{ endpoint, taskPage: 'javascript:{id}' }, 'config.taskPage'],
     [{ endpoint, tags: { a: 1 } }, 'config.tags.a'],
-    [{ endpoint, tags: { distributor_execution: 'x' } }, 'config.tags'],
+    [{ endpoint, tags: { distributor_execution: 'x' } }, 'config.tags.distributor_execution'],
     [{ endpoint, backendParameters: { VmSize: 4 } }, 'config.backendParameters.VmSize'],
     [{ endpoint, backendParametersStrict: 'yes' }, 'config.backendParametersStrict'],
     [{ endpoint, maxInFlight: 0 }, 'config.maxInFlight'],
@@ -79,6 +79,15 @@ describe('the parameters', () => {
   ])('%j are refused', (parameters, field) => {
     expect(() => validate(parameters)).toThrow(
       expect.objectContaining({ name: 'InvalidArgument', field: `distributorParameters${field}` }),
+    );
+  });
+
+  test.each([
+    ['A=B', 'must be a name of a variable'],
+    ['QUEST_PARAMETERS', 'is set by the distributor'],
+  ])('a variable %s is told what is wrong with it', (name, problem) => {
+    expect(() => validate(executor({ env: { [name]: '1' } }))).toThrow(
+      `distributorParameters.executors[0].env.${name}: ${problem}`,
     );
   });
 

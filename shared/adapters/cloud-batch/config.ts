@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { allowList } from '../allow-list.ts';
 import { commonConfig, ownTopic } from '../contract.ts';
 import { googleProject, serviceAccountEmail } from '../google-config.ts';
 import { recordOf } from '../job-environment.ts';
@@ -50,11 +51,11 @@ export const cloudBatchConfigSchema = z.strictObject({
   project: googleProject,
   location: z.string().regex(/^[a-z]+(-[a-z]+)+\d+$/, 'must be a region such as "us-central1"'),
   /** What a quest's jobs may run as (`meta.asAccount`); the first is the default. */
-  serviceAccounts: z.tuple([serviceAccountEmail], serviceAccountEmail, 'must name at least one service account'),
+  serviceAccounts: allowList(serviceAccountEmail),
   /** What a quest may choose from (`subnetwork`); the first is the default. None: the project's default network. */
   networks: z.array(networkSchema).default([]),
   /** What a quest may choose from (`machineType`); the first is the default. Absent: any, and Batch picks one. */
-  machineTypes: z.array(machineTypeSchema).min(1, 'must name at least one machine type').optional(),
+  machineTypes: allowList(machineTypeSchema).optional(),
   labels: labelsSchema.default({}),
 });
 

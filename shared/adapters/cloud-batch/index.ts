@@ -1,18 +1,13 @@
-import { z } from 'zod';
-import { isTransient } from '../../core/errors.ts';
 import type { ExecutionId } from '../../core/ids.ts';
-import type { TaskStatus } from '../../core/result.ts';
 import type { Distributor, DistributorType, Services } from '../contract.ts';
 import { executionName, executionOfName } from '../execution-name.ts';
 import { executionUuid } from '../execution-uuid.ts';
-import { HttpStatusError } from '../http-answer.ts';
-import { asOurselves, createRest } from '../rest.ts';
 import { pollUnlessTold } from '../timeouts.ts';
 import { type CloudBatchConfig, cloudBatchConfigSchema } from './config.ts';
-import { jobPage, logsPage } from './links.ts';
+import { jobPage } from './links.ts';
 import { parametersOf } from './parameters.ts';
 import { jobOf } from './request.ts';
-import { type BatchJob, type BatchTask, hasFailed, isOver, jobSchema, statusOf, taskSchema } from './status.ts';
+import { createCloudBatch } from './service.ts';
 
 /**
  * Google Cloud Batch: containers or scripts on VMs that come and go with the job. The job's name follows from the execution,
@@ -29,84 +24,29 @@ export const cloudBatchType: DistributorType<CloudBatchConfig> = {
 
 /** Where there are no notifications and the config does not say. A VM takes about a minute to start. */
 const POLL_AFTER_MS = 60_000;
-/** Of those that failed: enough to tell why. */
-const MAX_TASKS = 20;
-
-const createdSchema = z.object({ name: z.string() });
-/** What says that it failed is no answer: the job goes on. */
-const operationSchema = z.object({ name: z.string(), error: z.never().optional() });
-const tasksSchema = z.object({ tasks: z.array(taskSchema).default([]) });
 
 function createCloudBatchDistributor(config: CloudBatchConfig, services: Services): Distributor {
-  const { endpoint, project, location } = config;
-  const rest = createRest({ services, endpoint, authorization: asOurselves(services) });
-  const parent = `projects/${project}/locations/${location}`;
-  const nameOf = (id: ExecutionId) => `${parent}/jobs/${executionName(id)}`;
-
-  async function getJob(name: string): Promise<BatchJob> {
-    // The definition may be large, and says nothing new.
-    return rest.call({ method: 'GET', path: `/v1/${name}`, query: { fields: 'name,uid,status' } }, jobSchema);
-  }
-
-  async function failedTasksOf(name: string): Promise<readonly BatchTask[]> {
-    const path = `/v1/${name}/taskGroups/group0/tasks`;
-    const query = { filter: 'State=FAILED', pageSize: String(MAX_TASKS) };
-    try {
-      const { tasks } = await rest.call({ method: 'GET', path, query }, tasksSchema);
-      return tasks.filter(({ status }) => status.state === 'FAILED');
-    } catch (error) {
-      if (isTransient(error)) throw error;
-      // That it failed is known all the same, and its events may say why.
-      return [];
-    }
-  }
-
-  async function askStatus(name: string): Promise<TaskStatus> {
-    const job = await getJob(name);
-    const failedTasks = hasFailed(job) ? await failedTasksOf(name) : [];
-    return statusOf({ name, logs: logsPage(project, job.uid), job, failedTasks });
-  }
-
-  async function isOverOrGone(name: string): Promise<boolean> {
-    try {
-      return isOver(await getJob(name));
-    } catch (error) {
-      if (isGone(error)) return true;
-      throw error;
-    }
-  }
+  const { project, location } = config;
+  const batch = createCloudBatch(config, services);
+  const nameOf = (id: ExecutionId) => `projects/${project}/locations/${location}/jobs/${executionName(id)}`;
 
   return {
     async run(task) {
       const { executionId, quest } = task;
-      const token = nameOf(executionId);
-      const query = { job_id: executionName(executionId), request_id: executionUuid(executionId) };
-      const body = jobOf(task, parametersOf(quest, config), config);
-      try {
-        await rest.call({ method: 'POST', path: `/v1/${parent}/jobs`, query, body }, createdSchema);
-      } catch (error) {
-        if (!isAlreadyThere(error)) throw error;
-      }
-      return { token, ...pollUnlessTold(config, POLL_AFTER_MS) };
+      const job = jobOf(task, parametersOf(quest, config), config);
+      await batch.create(executionName(executionId), executionUuid(executionId), job);
+      return { token: nameOf(executionId), ...pollUnlessTold(config, POLL_AFTER_MS) };
     },
 
-    async cancel({ executionId }) {
-      const name = nameOf(executionId);
-      try {
-        await rest.call({ method: 'POST', path: `/v1/${name}:cancel`, body: {} }, operationSchema);
-      } catch (error) {
-        if (isGone(error)) return;
-        if (!isRefusal(error) || !(await isOverOrGone(name))) throw error;
-      }
-    },
+    cancel: async ({ executionId }) => batch.cancel(nameOf(executionId)),
 
     async getStatus({ executionId, token }) {
       const name = nameOf(executionId);
       if (token !== name) throw new Error('no job was started under this token');
-      return askStatus(name);
+      return batch.status(name);
     },
 
-    handleNotification: async ({ executionId }) => askStatus(nameOf(executionId)),
+    handleNotification: async ({ executionId }) => batch.status(nameOf(executionId)),
 
     // What attributes a message has is not documented; one of its texts names the job.
     executionOf({ data, attributes }) {
@@ -125,17 +65,4 @@ function createCloudBatchDistributor(config: CloudBatchConfig, services: Service
 
     validate: quest => void parametersOf(quest, config),
   };
-}
-
-function isAlreadyThere(error: unknown): boolean {
-  return error instanceof HttpStatusError && error.status === 409 && error.code === 'ALREADY_EXISTS';
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof HttpStatusError && error.status === 404;
-}
-
-/** FAILED_PRECONDITION is 400 in Google's APIs; be it 409, it means the same. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof HttpStatusError && (error.status === 400 || error.status === 409);
 }

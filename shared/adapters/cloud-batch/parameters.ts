@@ -1,17 +1,21 @@
 import { z } from 'zod';
-import { InvalidArgument } from '../../core/errors.ts';
 import type { QuestDesc } from '../../core/quest.ts';
 import { parseWith } from '../../core/validation.ts';
-import { EXECUTION_VARIABLE, PARAMETERS_VARIABLE, parametersJson, plainText } from '../job-environment.ts';
+import { chosen } from '../allow-list.ts';
+import {
+  MAX_ARGUMENT_BYTES,
+  PARAMETERS_VARIABLE,
+  parametersJson,
+  plainText,
+  recordOf,
+  variableProblem,
+} from '../job-environment.ts';
 import { type CloudBatchConfig, machineTypeSchema } from './config.ts';
 
 /**
- * Linux takes no longer argument or variable (MAX_ARG_STRLEN, https://man7.org/linux/man-pages/man2/execve.2.html), its end
- * included. With that, and as distributor parameters have at most 256 KiB, no job comes near the 1 MB that Batch takes.
+ * https://docs.cloud.google.com/batch/quotas. A job has at most 1 MB, too, which none comes near: distributor parameters have at
+ * most 256 KiB.
  */
-const MAX_ARGUMENT_BYTES = 128 * 1024 - 1;
-
-/** https://docs.cloud.google.com/batch/quotas */
 const MAX_TASKS = 100_000;
 const MAX_PARALLEL_TASKS = 5000;
 
@@ -28,6 +32,9 @@ const secretVersion = z
   .string()
   .regex(/^projects\/[^/\s]+\/secrets\/[\w-]+\/versions\/[\w-]+$/, 'must be "projects/P/secrets/S/versions/V"');
 
+/** https://docs.cloud.google.com/batch/docs/create-run-job-environment-variables */
+const problemOfVariable = (name: string) => variableProblem(name, { reserved: /^BATCH_/ });
+
 /** What a quest says of its job. Numbers are as google.cloud.batch.v1.ComputeResource and TaskGroup have them. */
 const jobSchema = z
   .strictObject({
@@ -41,9 +48,9 @@ const jobSchema = z
     /** … or a shell script, run by the VM itself. */
     script: argument.refine(text => text !== '', 'must not be empty').optional(),
     /** Shown to everybody who may see the job: no secrets. */
-    env: z.record(z.string(), argument).default({}),
+    env: recordOf(argument, problemOfVariable).default({}),
     /** Variables whose values the VM reads from Secret Manager, as the job's service account. */
-    secretEnv: z.record(z.string(), secretVersion).default({}),
+    secretEnv: recordOf(secretVersion, problemOfVariable).default({}),
     /** Of each task. */
     cpuMilli: z.int().min(1).max(1_000_000).optional(),
     memoryMib: z.int().min(1).max(100_000_000).optional(),
@@ -70,12 +77,9 @@ const jobSchema = z
     if (image === undefined && entrypoint !== undefined) refuse('needs an image', 'entrypoint');
     if (image === undefined && commands !== undefined) refuse('needs an image', 'commands');
     for (const [name, value] of Object.entries(env)) {
-      const problem = variableProblem(name) ?? sizeProblem(`${name}=${value}`);
+      const problem = sizeProblem(`${name}=${value}`);
       if (problem !== undefined) refuse(problem, 'env', name);
-    }
-    for (const name of Object.keys(secretEnv)) {
-      const problem = Object.hasOwn(env, name) ? 'is set by env' : variableProblem(name);
-      if (problem !== undefined) refuse(problem, 'secretEnv', name);
+      if (Object.hasOwn(secretEnv, name)) refuse('is set by env', 'secretEnv', name);
     }
   });
 
@@ -83,15 +87,8 @@ export type JobParameters = z.infer<typeof jobSchema> & {
   serviceAccount: string;
   network: CloudBatchConfig['networks'][number] | undefined;
   /** The value of `QUEST_PARAMETERS`. */
-  parametersJson: string;
+  questParameters: string;
 };
-
-function variableProblem(name: string): string | undefined {
-  if (name === EXECUTION_VARIABLE || name === PARAMETERS_VARIABLE) return 'is set by the distributor';
-  // https://docs.cloud.google.com/batch/docs/create-run-job-environment-variables
-  if (name.startsWith('BATCH_')) return 'is set by Batch';
-  return /^[A-Za-z_]\w{0,255}$/.test(name) ? undefined : 'is not the name of an environment variable';
-}
 
 /** What the quest asks for, with the distributor's defaults. Throws InvalidArgument naming the field. */
 export function parametersOf(quest: QuestDesc, config: CloudBatchConfig): JobParameters {
@@ -99,22 +96,15 @@ export function parametersOf(quest: QuestDesc, config: CloudBatchConfig): JobPar
   const parameters = parseWith(jobSchema, distributorParameters, 'distributorParameters');
   const { networks, machineTypes, serviceAccounts } = config;
   const subnetworks = networks.map(({ subnetwork }) => subnetwork);
-  checkAllowed(meta.asAccount, serviceAccounts, 'meta.asAccount');
-  checkAllowed(parameters.subnetwork, subnetworks, 'distributorParameters.subnetwork');
-  checkAllowed(parameters.machineType, machineTypes, 'distributorParameters.machineType');
-  const { subnetwork = subnetworks[0], machineType = machineTypes?.[0] } = parameters;
+  const subnetwork = chosen('distributorParameters.subnetwork', parameters.subnetwork, subnetworks);
+  const { machineType } = parameters;
   return {
     ...parameters,
-    machineType,
+    // Where the config has no list, a quest may choose any.
+    machineType:
+      machineTypes === undefined ? machineType : chosen('distributorParameters.machineType', machineType, machineTypes),
     network: networks.find(network => network.subnetwork === subnetwork),
-    serviceAccount: meta.asAccount ?? serviceAccounts[0],
-    parametersJson: parametersJson(quest, MAX_ARGUMENT_BYTES - `${PARAMETERS_VARIABLE}=`.length),
+    serviceAccount: chosen('meta.asAccount', meta.asAccount, serviceAccounts),
+    questParameters: parametersJson(quest, MAX_ARGUMENT_BYTES - `${PARAMETERS_VARIABLE}=`.length),
   };
-}
-
-/** `allowed` is undefined where the distributor does not restrict it. */
-function checkAllowed(asked: string | undefined, allowed: readonly string[] | undefined, field: string): void {
-  if (asked === undefined || allowed === undefined || allowed.includes(asked)) return;
-  const problem = allowed.length === 0 ? 'the distributor allows none' : `must be one of ${allowed.join(', ')}`;
-  throw new InvalidArgument(field, problem);
 }

@@ -68,9 +68,9 @@ function runnableOf({ image, entrypoint, commands, script = '' }: JobParameters)
   };
 }
 
-function environmentOf({ env, secretEnv, parametersJson }: JobParameters, executionId: string): JsonObject {
+function environmentOf({ env, secretEnv, questParameters }: JobParameters, executionId: string): JsonObject {
   return {
-    variables: { ...env, [EXECUTION_VARIABLE]: executionId, [PARAMETERS_VARIABLE]: parametersJson },
+    variables: { ...env, [EXECUTION_VARIABLE]: executionId, [PARAMETERS_VARIABLE]: questParameters },
     ...(Object.keys(secretEnv).length > 0 && { secretVariables: secretEnv }),
   };
 }

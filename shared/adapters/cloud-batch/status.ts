@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { type AbnormalStatus, abnormal, cut, finished, pending, running, type TaskStatus } from '../../core/result.ts';
+import { type AbnormalStatus, abnormal, finished, pending, running, type TaskStatus } from '../../core/result.ts';
+import { oneLine } from '../remote-text.ts';
 import { MAX_RUN_MS } from './config.ts';
 
 const MAX_TEXT = 700;
 const MAX_NAME = 100;
-/** Whatever Batch sends: on one line, no longer than people read, and fit to be stored. */
 const textOf = (characters: number, absent = '') =>
   z
     .string()
     .default(absent)
-    .transform(text => cut(text.replaceAll(/\s+/g, ' ').trim(), characters).toWellFormed());
+    .transform(text => oneLine(text, characters));
 
 /**
  * What Batch says of a job, in ours. The fields and states are those of google.cloud.batch.v1.JobStatus and TaskStatus

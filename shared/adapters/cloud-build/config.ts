@@ -1,7 +1,10 @@
 import { z } from 'zod';
+import type { QuestDesc } from '../../core/quest.ts';
+import { allowList } from '../allow-list.ts';
 import { commonConfig, ownTopic } from '../contract.ts';
-import { serviceAccountEmail } from '../google-config.ts';
+import { googleProject, nameLike, serviceAccountEmail } from '../google-config.ts';
 import { endpointSchema } from '../rest.ts';
+import { limitSeconds, timeoutsMs } from '../timeouts.ts';
 
 /** Builds cannot be told to use Cloud Build's own old account (https://cloud.google.com/build/docs/build-config-file-schema). */
 const serviceAccountSchema = serviceAccountEmail.refine(
@@ -15,11 +18,11 @@ export const cloudBuildConfigSchema = z
     ...commonConfig,
     ...ownTopic,
     endpoint: endpointSchema.default('https://cloudbuild.googleapis.com'),
-    project: z.string().regex(/^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$/, 'must be a project id'),
+    project: googleProject,
     /** A region, or `global`. */
-    location: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be a region such as "us-central1", or "global"'),
+    location: nameLike('must be a region such as "us-central1", or "global"'),
     /** Which accounts builds may run as, by their e-mail addresses; the first one when a quest does not say. */
-    serviceAccounts: z.array(serviceAccountSchema).min(1, 'must name at least one service account').optional(),
+    serviceAccounts: allowList(serviceAccountSchema).optional(),
     /** The private pool that runs all builds. */
     workerPool: z
       .string()
@@ -29,10 +32,9 @@ export const cloudBuildConfigSchema = z
       )
       .optional(),
     /** Which machines a quest may ask for; the first one when it does not. */
-    machineTypes: z
-      .array(z.string().regex(/^[A-Z][A-Z0-9_]+$/, 'must be a machine type such as "E2_HIGHCPU_8"'))
-      .min(1)
-      .optional(),
+    machineTypes: allowList(
+      z.string().regex(/^[A-Z][A-Z0-9_]+$/, 'must be a machine type such as "E2_HIGHCPU_8"'),
+    ).optional(),
     diskSizeGb: z.int().min(1).max(4000).optional(),
     /** Where logs go instead of Cloud Logging. */
     logsBucket: z
@@ -46,3 +48,14 @@ export const cloudBuildConfigSchema = z
   });
 
 export type CloudBuildConfig = z.infer<typeof cloudBuildConfigSchema>;
+
+/**
+ * What a build may run for (https://cloud.google.com/build/docs/build-config-file-schema). How long it may be queued is not
+ * said there; a day will do.
+ */
+export const MAX_SECONDS = 24 * 60 * 60;
+
+/** How long the build may run, in seconds; an unlimited one has the service's maximum. */
+export function timeoutSeconds(quest: QuestDesc, config: CloudBuildConfig): number {
+  return limitSeconds(timeoutsMs(quest, config).run, MAX_SECONDS);
+}

@@ -3,14 +3,17 @@ import { durationSchema, parseDuration } from '../../core/duration.ts';
 import { InvalidArgument } from '../../core/errors.ts';
 import type { QuestDesc } from '../../core/quest.ts';
 import { parseWith } from '../../core/validation.ts';
-import type { CloudBuildConfig } from './config.ts';
-import { parametersVariable, timeoutSeconds } from './request.ts';
+import { chosen } from '../allow-list.ts';
+import { parametersJson, recordOf } from '../job-environment.ts';
+import { type CloudBuildConfig, timeoutSeconds } from './config.ts';
 import { sourceSchema } from './source.ts';
 
 /** Limits of https://cloud.google.com/build/docs/build-config-file-schema. */
 const MAX_STEPS = 300;
 const MAX_ARGUMENTS = 100;
 const MAX_ARGUMENT_CHARACTERS = 10_000;
+/** Half of what Linux takes as one variable (execve(2), MAX_ARG_STRLEN). */
+const MAX_VARIABLE_BYTES = 64 * 1024;
 /** Limits of https://cloud.google.com/build/docs/configuring-builds/substitute-variable-values. */
 const MAX_SUBSTITUTIONS = 200;
 const MAX_KEY_CHARACTERS = 100;
@@ -53,17 +56,18 @@ function checkOrder(steps: readonly Step[], context: z.RefinementCtx): void {
         context.addIssue({ code: 'custom', path: [i, 'waitFor', j], message: `no other step has the id "${other}"` });
 }
 
+function problemOfSubstitution(key: string): string | undefined {
+  if (key.length > MAX_KEY_CHARACTERS) return `must have at most ${MAX_KEY_CHARACTERS} characters`;
+  return /^_[A-Z0-9_]+$/.test(key) ? undefined : 'must begin with "_" and hold only A-Z, 0-9 and "_"';
+}
+
 const parametersSchema = z.strictObject({
   steps: z.array(stepSchema).min(1).max(MAX_STEPS).superRefine(checkOrder),
   source: sourceSchema.optional(),
-  substitutions: z
-    .record(
-      z
-        .string()
-        .max(MAX_KEY_CHARACTERS)
-        .regex(/^_[A-Z0-9_]+$/, 'must begin with "_" and hold only A-Z, 0-9 and "_"'),
-      z.string().refine(text => Buffer.byteLength(text) <= MAX_VALUE_BYTES, `must be at most ${MAX_VALUE_BYTES} bytes`),
-    )
+  substitutions: recordOf(
+    z.string().refine(text => Buffer.byteLength(text) <= MAX_VALUE_BYTES, `must be at most ${MAX_VALUE_BYTES} bytes`),
+    problemOfSubstitution,
+  )
     .refine(
       substitutions => Object.keys(substitutions).length <= MAX_SUBSTITUTIONS,
       `must be at most ${MAX_SUBSTITUTIONS} of them`,
@@ -82,33 +86,37 @@ const parametersSchema = z.strictObject({
   machineType: z.string().optional(),
 });
 
-export type BuildParameters = z.infer<typeof parametersSchema>;
+export type BuildParameters = z.infer<typeof parametersSchema> & {
+  /** An email. */
+  serviceAccount: string | undefined;
+  /** The value of `QUEST_PARAMETERS`. A `$` would begin a substitution, where those are made; in JSON it can be written otherwise. */
+  questParameters: string;
+};
 
-/** Returns the reader of a quest's distributor parameters. It throws InvalidArgument naming the field. */
-export function parametersReader(config: CloudBuildConfig): (quest: QuestDesc) => BuildParameters {
-  const { project, serviceAccounts = [], machineTypes = [] } = config;
-  return quest => {
-    const parameters = parseWith(parametersSchema, quest.distributorParameters, 'distributorParameters');
-    const { steps, source, machineType } = parameters;
-    const refuse = (field: string, problem: string): never => {
-      throw new InvalidArgument(field, problem);
-    };
+/** What the quest asks for, with the distributor's defaults. Throws InvalidArgument naming the field. */
+export function parametersOf(quest: QuestDesc, config: CloudBuildConfig): BuildParameters {
+  const { distributorParameters, meta } = quest;
+  const { project, serviceAccounts, machineTypes } = config;
+  const parameters = parseWith(parametersSchema, distributorParameters, 'distributorParameters');
+  const { steps, source, machineType } = parameters;
 
-    const { asAccount } = quest.meta;
-    if (asAccount !== undefined && !serviceAccounts.includes(asAccount))
-      refuse('meta.asAccount', `"${asAccount}" is not among the distributor's serviceAccounts`);
-    if (machineType !== undefined && !machineTypes.includes(machineType))
-      refuse('distributorParameters.machineType', `"${machineType}" is not among the distributor's machineTypes`);
-    const repository = source?.connectedRepository?.repository;
-    if (repository !== undefined && repository.split('/')[1] !== project)
-      refuse('distributorParameters.source.connectedRepository.repository', `must be in the project "${project}"`);
-
-    const timeout = timeoutSeconds(quest, config);
-    for (const [i, step] of steps.entries())
-      if (step.timeout !== undefined && parseDuration(step.timeout) > timeout * 1000)
-        refuse(`distributorParameters.steps[${i}].timeout`, `must be at most the time-out of the build, "${timeout}s"`);
-    // It has a size limit.
-    parametersVariable(quest);
-    return parameters;
+  const repository = source?.connectedRepository?.repository;
+  if (repository !== undefined && repository.split('/')[1] !== project)
+    throw new InvalidArgument(
+      'distributorParameters.source.connectedRepository.repository',
+      `must be in the project "${project}"`,
+    );
+  const timeout = timeoutSeconds(quest, config);
+  for (const [i, step] of steps.entries())
+    if (step.timeout !== undefined && parseDuration(step.timeout) > timeout * 1000)
+      throw new InvalidArgument(
+        `distributorParameters.steps[${i}].timeout`,
+        `must be at most the time-out of the build, "${timeout}s"`,
+      );
+  return {
+    ...parameters,
+    machineType: chosen('distributorParameters.machineType', machineType, machineTypes),
+    serviceAccount: chosen('meta.asAccount', meta.asAccount, serviceAccounts),
+    questParameters: parametersJson(quest, MAX_VARIABLE_BYTES, json => json.replaceAll('$', String.raw`\u0024`)),
   };
 }

@@ -86,8 +86,9 @@ export function statusOf(build: Build): TaskStatus {
     : row(build);
 }
 
+/** A build whose status is not known here may go on. */
 export function hasEnded(build: Build): boolean {
-  return statusOf(build).state === 'finished';
+  return STATUSES.has(build.status ?? '') && statusOf(build).state === 'finished';
 }
 
 function failed(build: Build): TaskStatus {

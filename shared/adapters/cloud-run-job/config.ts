@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { allowList } from '../allow-list.ts';
 import { commonConfig, ownTopic } from '../contract.ts';
 import { googleProject, nameLike } from '../google-config.ts';
 import { endpointSchema } from '../rest.ts';
@@ -11,7 +12,7 @@ export const cloudRunJobConfigSchema = z.strictObject({
   project: googleProject,
   location: nameLike('must be a region such as "europe-west1"'),
   /** The jobs that quests may run. They exist already, and are set to `--max-retries=0`. */
-  jobs: z.array(nameLike('must be the name of a job, without its path')).min(1, 'must name at least one job'),
+  jobs: allowList(nameLike('must be the name of a job, without its path')),
 });
 
 export type CloudRunJobConfig = z.infer<typeof cloudRunJobConfigSchema>;

@@ -1,18 +1,20 @@
 import { z } from 'zod';
-import { isCredentialError, isTransient, TransientError } from '../../core/errors.ts';
+import { TransientError } from '../../core/errors.ts';
 import type { Token } from '../../core/execution.ts';
 import type { ExecutionId } from '../../core/ids.ts';
 import type { TaskStatus } from '../../core/result.ts';
 import type { Distributor, DistributorType, Services } from '../contract.ts';
 import { typedDocuments } from '../documents.ts';
 import { HttpStatusError } from '../http-answer.ts';
+import { orGone, startWindow } from '../job-calls.ts';
 import { pollUnlessTold } from '../timeouts.ts';
 import { type CloudRunJobConfig, cloudRunJobConfigSchema } from './config.ts';
 import { executionOfEntry, isExecutionName, isOf, nameInEntry, pageOf } from './names.ts';
-import { requestReader } from './parameters.ts';
+import { parametersOf } from './parameters.ts';
+import { runOf } from './request.ts';
 import type { CloudRunExecution } from './resources.ts';
-import { createCloudRun, orGone, SETTLE_MS } from './service.ts';
-import { isOver, needsTasks, statusOf } from './status.ts';
+import { createCloudRun, SETTLE_MS } from './service.ts';
+import { needsTasks, statusOf } from './status.ts';
 
 /**
  * Executions of Cloud Run jobs that exist already. The token is the execution's resource name. Unattended only: the one way
@@ -35,18 +37,11 @@ const launchSchema = z.object({
 /** For longer than an execution is run, cancelled and given up on. */
 const KEEP_MS = 30 * 24 * 60 * 60_000;
 
-/**
- * Nothing is started after this time in a call of `run`: its answer must be there before the engine stops waiting, or the next
- * call would look for what is only being started.
- */
-const START_WITHIN_MS = 30_000;
-
 /** Without a topic only polls tell that a job has ended; most take minutes. */
 const POLL_AFTER_MS = 30_000;
 
 function createCloudRunJobDistributor(config: CloudRunJobConfig, services: Services): Distributor {
   const { clock, log } = services;
-  const requestOf = requestReader(config);
   const cloudRun = createCloudRun(config, services);
   const launches = typedDocuments(services.documents, launchSchema);
 
@@ -59,8 +54,11 @@ function createCloudRunJobDistributor(config: CloudRunJobConfig, services: Servi
       from: 'absent',
     });
     if (launch.written) return start();
-    const [token, ...more] = await cloudRun.find(job, { id: executionId, since: launch.doc.begunAt });
-    if (more.length > 0) log.warn('an execution was started more than once', { execution: executionId, first: token });
+    const [token, ...duplicates] = await cloudRun.find(job, { id: executionId, since: launch.doc.begunAt });
+    if (duplicates.length > 0)
+      log.warn('an execution was started more than once', { execution: executionId, first: token });
+    // Starts that were not answered: nobody has their tokens, and no other call of `run` is under way.
+    await Promise.all(duplicates.map(cloudRun.cancel));
     if (token !== undefined) return token;
     await launches.update(executionId, ({ begunAt } = launch.doc) => ({ begunAt, startedAt: now }), options);
     return start();
@@ -70,23 +68,12 @@ function createCloudRunJobDistributor(config: CloudRunJobConfig, services: Servi
     return statusOf(execution, needsTasks(execution) ? await cloudRun.tasks(execution.name) : []);
   }
 
-  async function stop(name: Token): Promise<void> {
-    try {
-      await cloudRun.cancel(name);
-    } catch (error) {
-      if (isTransient(error) || isCredentialError(error)) throw error;
-      // It may just have ended, or be gone.
-      const execution = await cloudRun.get(name).catch(orGone);
-      if (execution !== undefined && !isOver(execution)) throw error;
-    }
-  }
-
   /** An execution without a token: all of its starts are stopped. */
   async function stopStarted(executionId: ExecutionId, job: string): Promise<void> {
     const launch = (await launches.read(executionId))?.doc;
     if (launch === undefined) return;
     const names = await cloudRun.find(job, { id: executionId, since: launch.begunAt });
-    await Promise.all(names.map(stop));
+    await Promise.all(names.map(cloudRun.cancel));
     const settledAt = launch.startedAt + SETTLE_MS;
     if (names.length === 0 && clock.now() < settledAt) {
       const retryAfterMs = settledAt - clock.now();
@@ -95,16 +82,21 @@ function createCloudRunJobDistributor(config: CloudRunJobConfig, services: Servi
   }
 
   return {
-    async run({ executionId, quest }) {
-      const { job, bodyFor } = requestOf(quest);
-      const latestAt = clock.now() + START_WITHIN_MS;
-      const token = await startOnce(executionId, job, () => cloudRun.start(job, bodyFor(executionId), { latestAt }));
+    async run(task) {
+      const window = startWindow(clock);
+      const parameters = parametersOf(task.quest, config);
+      const { job } = parameters;
+      const token = await startOnce(task.executionId, job, async () => {
+        await cloudRun.checkJob(job);
+        window.check();
+        return cloudRun.start(job, runOf(task, parameters, config));
+      });
       return { token, ...pollUnlessTold(config, POLL_AFTER_MS) };
     },
 
     async cancel({ executionId, token }, quest) {
-      if (token === undefined) return stopStarted(executionId, requestOf(quest).job);
-      if (isExecutionName(token)) await stop(token);
+      if (token === undefined) return stopStarted(executionId, parametersOf(quest, config).job);
+      if (isExecutionName(token)) await cloudRun.cancel(token);
     },
 
     async getStatus({ token }) {
@@ -115,7 +107,7 @@ function createCloudRunJobDistributor(config: CloudRunJobConfig, services: Servi
     async handleNotification({ executionId, ...message }, quest) {
       const name = nameInEntry(message);
       if (name === undefined) return undefined;
-      const execution = await cloudRun.get(cloudRun.nameOf(requestOf(quest).job, name)).catch(orGone);
+      const execution = await cloudRun.get(cloudRun.nameOf(parametersOf(quest, config).job, name)).catch(orGone);
       return execution !== undefined && isOf(execution, executionId) ? read(execution) : undefined;
     },
 
@@ -125,6 +117,6 @@ function createCloudRunJobDistributor(config: CloudRunJobConfig, services: Servi
 
     handleTaskQueueTask: async () => [],
 
-    validate: quest => void requestOf(quest),
+    validate: quest => void parametersOf(quest, config),
   };
 }

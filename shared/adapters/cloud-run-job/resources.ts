@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { noError } from '../job-calls.ts';
 
 /**
  * What we read of Cloud Run's answers: google.cloud.run.v2.Job, Execution and Task, of which zeros are left out
@@ -71,6 +72,7 @@ export const taskSchema = z.object({
 export type CloudRunTask = z.infer<typeof taskSchema>;
 
 export const executionPageSchema = z.object({
+  ...noError,
   executions: z.array(executionSchema).optional(),
   nextPageToken: z.string().optional(),
 });
@@ -78,4 +80,7 @@ export const executionPageSchema = z.object({
 export const taskPageSchema = z.object({ tasks: z.array(taskSchema).optional() });
 
 /** google.longrunning.Operation, whose metadata is the execution. */
-export const operationSchema = z.object({ metadata: z.object({ name: z.string() }) });
+export const startSchema = z.object({ metadata: z.object({ name: z.string() }) });
+
+/** Its error may be that of the job, which has failed by itself. */
+export const cancelSchema = z.object(noError);

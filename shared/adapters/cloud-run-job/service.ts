@@ -1,29 +1,32 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { isTransient, TransientError } from '../../core/errors.ts';
 import type { Token } from '../../core/execution.ts';
 import type { ExecutionId } from '../../core/ids.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Services } from '../contract.ts';
 import { HttpStatusError } from '../http-answer.ts';
+import { cancelUnlessOver, oldestFirst, orGone, searched, settling } from '../job-calls.ts';
 import { asOurselves, createRest } from '../rest.ts';
 import type { CloudRunJobConfig } from './config.ts';
 import { isOf } from './names.ts';
 import {
   type CloudRunExecution,
   type CloudRunTask,
+  cancelSchema,
   executionPageSchema,
   executionSchema,
   jobSchema,
-  operationSchema,
+  startSchema,
   taskPageSchema,
 } from './resources.ts';
+import { isOver } from './status.ts';
 
 /** The calls that we make (https://docs.cloud.google.com/run/docs/reference/rest/v2). Jobs are named by their short names. */
 export interface CloudRun {
-  /**
-   * Starts an execution, every time, unless it is too late already. Rejects finally when the job cannot be run as it must be.
-   */
-  start(job: string, body: JsonObject, options: { latestAt: number }): Promise<Token>;
+  /** Rejects finally when the job cannot be run as it must be. */
+  checkJob(job: string): Promise<void>;
+  /** Starts an execution, every time. */
+  start(job: string, body: JsonObject): Promise<Token>;
   /** The executions of the job that were created since then and are ours of this id; the oldest first. */
   find(job: string, options: { id: ExecutionId; since: number }): Promise<Token[]>;
   /** The resource name of an execution of the job. */
@@ -31,6 +34,7 @@ export interface CloudRun {
   get(name: Token): Promise<CloudRunExecution>;
   /** The first tasks of an execution; none where they cannot be had. */
   tasks(name: Token): Promise<CloudRunTask[]>;
+  /** Succeeds when the execution is over or gone. */
   cancel(name: Token): Promise<void>;
 }
 
@@ -51,17 +55,7 @@ export function createCloudRun({ endpoint, project, location }: CloudRunJobConfi
   const rest = createRest({ services, endpoint, authorization: asOurselves(services) });
   const pathOf = (job: string) => `/v2/projects/${project}/locations/${location}/jobs/${job}`;
 
-  /** Retries cannot be overridden, and those of Cloud Run would be hidden from us. */
-  async function checkJob(job: string): Promise<void> {
-    const { name, template } = await rest.call({ method: 'GET', path: pathOf(job) }, jobSchema);
-    const { maxRetries = 3 } = template.template;
-    if (maxRetries === 0) return;
-    const remedy = `gcloud run jobs update ${job} --max-retries=0 --region=${location} --project=${project}`;
-    throw new HttpStatusError(
-      `${name} retries failed tasks ${maxRetries} times by itself; switch it off: ${remedy}`,
-      400,
-    );
-  }
+  const get = (name: Token) => rest.call({ method: 'GET', path: `/v2/${name}` }, executionSchema);
 
   async function pageOf(job: string, pageToken: string | undefined): Promise<z.infer<typeof executionPageSchema>> {
     const fields = 'nextPageToken,executions/name,executions/createTime,executions/template/containers/env';
@@ -70,19 +64,21 @@ export function createCloudRun({ endpoint, project, location }: CloudRunJobConfi
   }
 
   return {
-    async start(job, body, { latestAt }) {
-      await checkJob(job);
-      if (services.clock.now() > latestAt)
-        throw new TransientError('Cloud Run answers too slowly to start anything now');
-      try {
-        const path = `${pathOf(job)}:run`;
-        const { metadata } = await rest.call({ method: 'POST', path, body, once: true }, operationSchema);
-        return metadata.name;
-      } catch (error) {
-        // A service that says when to come back is not at work on it.
-        if (!isTransient(error) || (error instanceof TransientError && error.retryAfterMs !== undefined)) throw error;
-        throw new TransientError((error as Error).message, { cause: error, retryAfterMs: SETTLE_MS });
-      }
+    // Retries cannot be overridden, and those of Cloud Run would be hidden from us.
+    async checkJob(job) {
+      const { name, template } = await rest.call({ method: 'GET', path: pathOf(job) }, jobSchema);
+      const { maxRetries = 3 } = template.template;
+      if (maxRetries === 0) return;
+      const remedy = `gcloud run jobs update ${job} --max-retries=0 --region=${location} --project=${project}`;
+      throw new HttpStatusError(
+        `${name} retries failed tasks ${maxRetries} times by itself; switch it off: ${remedy}`,
+        400,
+      );
+    },
+
+    async start(job, body) {
+      const call = { method: 'POST', path: `${pathOf(job)}:run`, body, once: true } as const;
+      return (await settling(rest.call(call, startSchema), SETTLE_MS)).metadata.name;
     },
 
     async find(job, { id, since }) {
@@ -90,18 +86,18 @@ export function createCloudRun({ endpoint, project, location }: CloudRunJobConfi
       let pageToken: string | undefined;
       for (let pages = 0; pages < MAX_PAGES; pages++) {
         // Without its job no execution is left.
-        const { executions = [], nextPageToken } = (await pageOf(job, pageToken).catch(orGone)) ?? {};
+        const { executions = [], nextPageToken } = (await searched(pageOf(job, pageToken).catch(orGone))) ?? {};
         found.push(...executions.filter(execution => isOf(execution, id)));
-        if (!nextPageToken || isPast(executions, since - SKEW_MS)) return oldestFirst(found);
+        if (!nextPageToken || isPast(executions, since - SKEW_MS)) return byAge(found);
         pageToken = nextPageToken;
       }
-      if (found.length > 0) return oldestFirst(found);
+      if (found.length > 0) return byAge(found);
       throw new TransientError(`${job} has too many executions to look for the one of ${id}`);
     },
 
     nameOf: (job, execution) => `projects/${project}/locations/${location}/jobs/${job}/executions/${execution}`,
 
-    get: name => rest.call({ method: 'GET', path: `/v2/${name}` }, executionSchema),
+    get,
 
     async tasks(name) {
       const fields = 'tasks/index,tasks/startTime,tasks/completionTime,tasks/lastAttemptResult';
@@ -115,14 +111,11 @@ export function createCloudRun({ endpoint, project, location }: CloudRunJobConfi
       }
     },
 
-    cancel: async name =>
-      void (await rest.call({ method: 'POST', path: `/v2/${name}:cancel`, body: {} }, z.object({}))),
+    async cancel(name) {
+      const call = rest.call({ method: 'POST', path: `/v2/${name}:cancel`, body: {} }, cancelSchema);
+      await cancelUnlessOver(call, async () => isOver(await get(name)));
+    },
   };
-}
-
-/** For `catch`: what is not there is undefined. */
-export function orGone(error: unknown): undefined {
-  if (!(error instanceof HttpStatusError && error.status === 404)) throw error;
 }
 
 /**
@@ -135,8 +128,10 @@ function isPast(executions: readonly CloudRunExecution[], since: number): boolea
   return last <= first && last < since;
 }
 
-function oldestFirst(executions: readonly CloudRunExecution[]): Token[] {
-  return executions.toSorted((a, b) => createdAt(a) - createdAt(b)).map(({ name }) => name);
+function byAge(executions: readonly CloudRunExecution[]): Token[] {
+  return oldestFirst(executions, ({ name, createTime }) => ({ id: name, createdAt: createTime })).map(
+    ({ name }) => name,
+  );
 }
 
 function createdAt(execution: CloudRunExecution | undefined): number {

@@ -62,9 +62,10 @@ export function needsTasks(execution: CloudRunExecution): boolean {
   return state === 'CONDITION_FAILED' && failureOf(reason).status === 'FAILED';
 }
 
-/** Nothing is left to be stopped, or it is being stopped. */
+/** Nothing is left to be stopped, or it is being stopped. In a state that is not known here it may go on. */
 export function isOver(execution: CloudRunExecution): boolean {
-  return completed(execution).reason === 'CANCELLING' || statusOf(execution).state === 'finished';
+  const { state, reason } = completed(execution);
+  return reason === 'CANCELLING' || (Object.hasOwn(STATES, state) && statusOf(execution).state === 'finished');
 }
 
 function completed({ conditions = [] }: CloudRunExecution): { state: string; reason: string; message: string } {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { allowList } from '../allow-list.ts';
 import { commonConfig } from '../contract.ts';
 import { endpointSchema } from '../rest.ts';
 
@@ -22,20 +23,18 @@ const casInstanceSchema = z
   .string()
   .regex(/^projects\/[a-z0-9-]+\/instances\/[a-z0-9_-]+$/, 'must be "projects/P/instances/I"');
 
-const allowed = (schema: z.ZodString) => z.array(schema).min(1, 'must name at least one');
-
 export const swarmingConfigSchema = z.strictObject({
   ...commonConfig,
   /** `https://HOST` of the Swarming server. */
   endpoint: endpointSchema,
   /** What a quest may choose from (`pool`); the first is the default. So it is with the other lists. */
-  pools: allowed(poolSchema),
+  pools: allowList(poolSchema),
   /** Absent: the default realm of the pool. */
-  realms: allowed(realmSchema).optional(),
+  realms: allowList(realmSchema).optional(),
   /** What a task may act as (`meta.asAccount`). Absent: none. */
-  serviceAccounts: allowed(serviceAccountSchema).optional(),
+  serviceAccounts: allowList(serviceAccountSchema).optional(),
   /** Where inputs come from and outputs go to. Absent: neither is possible. */
-  casInstances: allowed(casInstanceSchema).optional(),
+  casInstances: allowList(casInstanceSchema).optional(),
   /** Of quests that do not say. */
   priority: prioritySchema.default(DEFAULT_PRIORITY),
 });

@@ -3,7 +3,8 @@ import { durationSchema, parseDuration } from '../../core/duration.ts';
 import { InvalidArgument } from '../../core/errors.ts';
 import type { QuestDesc } from '../../core/quest.ts';
 import { parseWith } from '../../core/validation.ts';
-import { PARAMETERS_VARIABLE, parametersJson, plainText, recordOf } from '../job-environment.ts';
+import { chosen } from '../allow-list.ts';
+import { parametersJson, plainText, recordOf, variableProblem } from '../job-environment.ts';
 import { prioritySchema, type SwarmingConfig } from './config.ts';
 
 /**
@@ -42,10 +43,7 @@ const pathOf = (maxBytes: number) =>
     'must be a relative path such as "a/b", without "\\" and empty, "." or ".." parts',
   );
 
-function variableProblem(name: string): string | undefined {
-  if (name === PARAMETERS_VARIABLE) return 'is set by the distributor';
-  return /^[A-Za-z_]\w{0,63}$/.test(name) ? undefined : 'is not a name of at most 64 letters, digits and underscores';
-}
+const problemOfVariable = (name: string) => variableProblem(name, { maxCharacters: MAX_KEY_BYTES });
 
 function dimensionProblem(key: string): string | undefined {
   if (key === 'pool') return 'is given by distributorParameters.pool';
@@ -81,95 +79,90 @@ function isPinned({ version }: CipdPackage): boolean {
   return /^[0-9a-f]{40}$|^[\w-]{44}$|:/.test(version);
 }
 
-/** One of what the distributor allows; the first when the quest does not say. */
-function choice(allowed: readonly string[]) {
-  return z.enum(allowed as [string, ...string[]]).default(allowed[0] ?? '');
-}
+const taskSchema = z
+  .strictObject({
+    name: textOf(MAX_VALUE_BYTES).min(1).optional(),
+    command: z.array(plainText).min(1).max(MAX_ARGUMENTS),
+    relativeCwd: pathOf(MAX_PATH_BYTES).optional(),
+    env: recordOf(textOf(MAX_VARIABLE_BYTES), problemOfVariable)
+      .refine(env => Object.keys(env).length < MAX_VARIABLES, `must be fewer than ${MAX_VARIABLES}`)
+      .default({}),
+    envPrefixes: recordOf(z.array(pathOf(MAX_VARIABLE_BYTES)).min(1), problemOfVariable)
+      .refine(env => Object.keys(env).length <= MAX_VARIABLES, `must be at most ${MAX_VARIABLES}`)
+      .default({}),
+    pool: z.string().optional(),
+    dimensions: recordOf(z.union([dimensionValue, z.array(dimensionValue).min(1)]), dimensionProblem).default({}),
+    realm: z.string().optional(),
+    casInstance: z.string().optional(),
+    casInputRoot: z
+      .strictObject({
+        hash: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hexadecimal'),
+        sizeBytes: z.int().min(0),
+      })
+      .optional(),
+    cipdPackages: z.array(cipdPackage).max(MAX_CIPD_PACKAGES).default([]),
+    caches: z
+      .array(
+        z.strictObject({
+          name: z.string().regex(/^[a-z0-9_]{1,128}$/, 'must be 1 to 128 characters [a-z0-9_]'),
+          path: pathOf(MAX_PATH_BYTES),
+        }),
+      )
+      .max(MAX_CACHES)
+      .default([]),
+    outputs: z.array(pathOf(MAX_OUTPUT_PATH_BYTES)).max(MAX_OUTPUTS).default([]),
+    ioTimeout: durationSchema
+      .refine(value => {
+        const seconds = parseDuration(value) / 1000;
+        return seconds >= MIN_TIMEOUT_SECONDS && seconds <= MAX_RUN_SECONDS;
+      }, `must be from "${MIN_TIMEOUT_SECONDS}s" to "${MAX_RUN_SECONDS}s"`)
+      .optional(),
+    idempotent: z.boolean().default(false),
+    waitForCapacity: z.boolean().default(false),
+    priority: prioritySchema.optional(),
+    tags: z
+      .array(tag)
+      .max(MAX_TAGS - 1)
+      .default([]),
+  })
+  .superRefine(({ idempotent, cipdPackages }, context) => {
+    const message = 'must be an instance id or a tag, as the task is idempotent';
+    for (const [i, one] of cipdPackages.entries())
+      if (idempotent && !isPinned(one))
+        context.addIssue({ code: 'custom', message, path: ['cipdPackages', i, 'version'] });
+  });
 
-function optionalChoice(allowed: readonly string[] | undefined) {
-  if (allowed !== undefined) return choice(allowed);
-  return z.undefined({ error: "is not for quests: the distributor's config names none" }).optional();
-}
-
-function schemaFor({ pools, realms, casInstances, priority }: SwarmingConfig) {
-  return z
-    .strictObject({
-      name: textOf(MAX_VALUE_BYTES).min(1).optional(),
-      command: z.array(plainText).min(1).max(MAX_ARGUMENTS),
-      relativeCwd: pathOf(MAX_PATH_BYTES).optional(),
-      env: recordOf(textOf(MAX_VARIABLE_BYTES), variableProblem)
-        .refine(env => Object.keys(env).length < MAX_VARIABLES, `must be fewer than ${MAX_VARIABLES}`)
-        .default({}),
-      envPrefixes: recordOf(z.array(pathOf(MAX_VARIABLE_BYTES)).min(1), variableProblem)
-        .refine(env => Object.keys(env).length <= MAX_VARIABLES, `must be at most ${MAX_VARIABLES}`)
-        .default({}),
-      pool: choice(pools),
-      dimensions: recordOf(z.union([dimensionValue, z.array(dimensionValue).min(1)]), dimensionProblem).default({}),
-      realm: optionalChoice(realms),
-      casInstance: optionalChoice(casInstances),
-      casInputRoot: z
-        .strictObject({
-          hash: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hexadecimal'),
-          sizeBytes: z.int().min(0),
-        })
-        .optional(),
-      cipdPackages: z.array(cipdPackage).max(MAX_CIPD_PACKAGES).default([]),
-      caches: z
-        .array(
-          z.strictObject({
-            name: z.string().regex(/^[a-z0-9_]{1,128}$/, 'must be 1 to 128 characters [a-z0-9_]'),
-            path: pathOf(MAX_PATH_BYTES),
-          }),
-        )
-        .max(MAX_CACHES)
-        .default([]),
-      outputs: z.array(pathOf(MAX_OUTPUT_PATH_BYTES)).max(MAX_OUTPUTS).default([]),
-      ioTimeout: durationSchema
-        .refine(value => {
-          const seconds = parseDuration(value) / 1000;
-          return seconds >= MIN_TIMEOUT_SECONDS && seconds <= MAX_RUN_SECONDS;
-        }, `must be from "${MIN_TIMEOUT_SECONDS}s" to "${MAX_RUN_SECONDS}s"`)
-        .optional(),
-      idempotent: z.boolean().default(false),
-      waitForCapacity: z.boolean().default(false),
-      priority: prioritySchema.default(priority),
-      tags: z
-        .array(tag)
-        .max(MAX_TAGS - 1)
-        .default([]),
-    })
-    .superRefine(({ casInputRoot, outputs, idempotent, cipdPackages }, context) => {
-      const issue = (message: string, ...path: (string | number)[]) =>
-        context.addIssue({ code: 'custom', message, path });
-      const missing = "needs a CAS instance, and the distributor's config names none";
-      if (casInstances === undefined && casInputRoot !== undefined) issue(missing, 'casInputRoot');
-      if (casInstances === undefined && outputs.length > 0) issue(missing, 'outputs');
-      for (const [i, one] of cipdPackages.entries())
-        if (idempotent && !isPinned(one))
-          issue('must be an instance id or a tag, as the task is idempotent', 'cipdPackages', i, 'version');
-    });
-}
-
-export type TaskParameters = z.infer<ReturnType<typeof schemaFor>> & {
+export type TaskParameters = z.infer<typeof taskSchema> & {
+  pool: string;
+  priority: number;
   serviceAccount: string | undefined;
-  /** The quest's own, as JSON. */
+  /** The value of `QUEST_PARAMETERS`. */
   questParameters: string;
 };
 
-/** Returns the reader of a quest. It throws InvalidArgument naming the field. */
-export function parametersReader(config: SwarmingConfig): (quest: QuestDesc) => TaskParameters {
-  const schema = schemaFor(config);
-  const account = z.strictObject({ asAccount: optionalChoice(config.serviceAccounts) });
-  return ({ parameters, distributorParameters, meta }) => {
-    const read = parseWith(schema, distributorParameters, 'distributorParameters');
-    // Swarming would answer with the result of another task, and nobody would ever activate.
-    if (read.idempotent && meta.mode === 'interactive')
-      throw new InvalidArgument(
-        'distributorParameters.idempotent',
-        'is not for interactive quests: their jobs must run',
-      );
-    const { asAccount: serviceAccount } = parseWith(account, { asAccount: meta.asAccount }, 'meta');
-    const questParameters = parametersJson({ parameters }, MAX_VARIABLE_BYTES);
-    return { ...read, serviceAccount, questParameters };
+/** What the quest asks for, with the distributor's defaults. Throws InvalidArgument naming the field. */
+export function parametersOf(quest: QuestDesc, config: SwarmingConfig): TaskParameters {
+  const { distributorParameters, meta } = quest;
+  const { pools, realms, serviceAccounts, casInstances } = config;
+  const parameters = parseWith(taskSchema, distributorParameters, 'distributorParameters');
+  const { pool, realm, casInstance, priority = config.priority, casInputRoot, outputs, idempotent } = parameters;
+  const refuse = (field: string, problem: string): never => {
+    throw new InvalidArgument(`distributorParameters.${field}`, problem);
+  };
+
+  const missing = "needs a CAS instance, and the distributor's config names none";
+  if (casInstances === undefined && casInputRoot !== undefined) refuse('casInputRoot', missing);
+  if (casInstances === undefined && outputs.length > 0) refuse('outputs', missing);
+  // Swarming would answer with the result of another task, and nobody would ever activate.
+  if (idempotent && meta.mode === 'interactive')
+    refuse('idempotent', 'is not for interactive quests: their jobs must run');
+  return {
+    ...parameters,
+    pool: chosen('distributorParameters.pool', pool, pools),
+    realm: chosen('distributorParameters.realm', realm, realms),
+    casInstance: chosen('distributorParameters.casInstance', casInstance, casInstances),
+    priority,
+    serviceAccount: chosen('meta.asAccount', meta.asAccount, serviceAccounts),
+    questParameters: parametersJson(quest, MAX_VARIABLE_BYTES),
   };
 }

@@ -28,7 +28,7 @@ export function executionTag(executionId: ExecutionId): string {
 }
 
 /** The NewTaskRequest of an execution, and what of it must not come back in an error. The same execution has the same bytes. */
-export function newTask(
+export function newTaskOf(
   task: TaskDescription,
   parameters: TaskParameters,
   config: SwarmingConfig,

@@ -1,10 +1,14 @@
 import { z } from 'zod';
 import { durationSchema } from '../../core/duration.ts';
 import { commonConfig } from '../contract.ts';
+import { recordOf } from '../job-environment.ts';
 import { endpointSchema } from '../rest.ts';
 
 /** The tag by which a task is found by its execution; the value is the execution's name. */
 export const EXECUTION_TAG = 'distributor_execution';
+
+const nameProblem = (name: string) => (name === '' ? 'must have a name' : undefined);
+const tagProblem = (name: string) => (name === EXECUTION_TAG ? 'is set by the distributor' : nameProblem(name));
 
 export const tesConfigSchema = z.strictObject({
   ...commonConfig,
@@ -23,12 +27,9 @@ export const tesConfigSchema = z.strictObject({
     .regex(/^https?:\/\/[^\s/?#@{}]+\/\S*\{id\}\S*$/, 'must be an https URL with "{id}" in its path')
     .optional(),
   /** On every task. Some servers decide by tags who may see a task. */
-  tags: z
-    .record(z.string().min(1), z.string())
-    .refine(tags => !Object.hasOwn(tags, EXECUTION_TAG), `must not hold "${EXECUTION_TAG}"`)
-    .default({}),
+  tags: recordOf(z.string(), tagProblem).default({}),
   /** The server's own settings of a task, such as a machine type; a quest cannot choose them. */
-  backendParameters: z.record(z.string().min(1), z.string()).optional(),
+  backendParameters: recordOf(z.string(), nameProblem).optional(),
   /** Whether the server shall refuse tasks with backend parameters that it does not know. */
   backendParametersStrict: z.boolean().optional(),
 });

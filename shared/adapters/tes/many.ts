@@ -1,10 +1,11 @@
 import type { Token } from '../../core/execution.ts';
-import { isCredentialError, isTransient, messageOf, TransientError } from '../../core/errors.ts';
+import { messageOf, TransientError } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { TaskStatus } from '../../core/result.ts';
+import { isFinal } from '../job-calls.ts';
 import { EXECUTION_TAG } from './config.ts';
+import { MAX_PAGE_SIZE, type Tes } from './service.ts';
 import { openStatus } from './status.ts';
-import { MAX_PAGE_SIZE, type Tasks } from './tasks.ts';
 
 /** In the order in which most tasks are found. CANCELING ones are few. */
 const LISTED_STATES = ['RUNNING', 'QUEUED', 'INITIALIZING', 'PAUSED'];
@@ -22,10 +23,10 @@ const CONCURRENCY = 8;
  */
 export async function askMany(
   ids: readonly Token[],
-  { tasks, clock, ask }: { tasks: Tasks; clock: Clock; ask(id: Token): Promise<TaskStatus> },
+  { tes, clock, ask }: { tes: Tes; clock: Clock; ask(id: Token): Promise<TaskStatus> },
 ): Promise<(TaskStatus | Error)[]> {
   const until = clock.now() + ASKING_MS;
-  const known = ids.length <= FEW ? new Map<Token, TaskStatus>() : await listOpen(new Set(ids), tasks, isLate);
+  const known = ids.length <= FEW ? new Map<Token, TaskStatus>() : await listOpen(new Set(ids), tes, isLate);
   let giveUp: Error | undefined;
 
   function isLate(): boolean {
@@ -53,13 +54,13 @@ export async function askMany(
 }
 
 /** The statuses of those that are found in an open state. */
-async function listOpen(wanted: Set<Token>, tasks: Tasks, isLate: () => boolean): Promise<Map<Token, TaskStatus>> {
+async function listOpen(wanted: Set<Token>, tes: Tes, isLate: () => boolean): Promise<Map<Token, TaskStatus>> {
   const open = new Map<Token, TaskStatus>();
   let pages = 0;
   try {
     for (const state of LISTED_STATES) {
       const filter = { tag_key: EXECUTION_TAG, state };
-      for await (const page of tasks.list(filter, { view: 'MINIMAL', pageSize: MAX_PAGE_SIZE })) {
+      for await (const page of tes.list(filter, { view: 'MINIMAL', pageSize: MAX_PAGE_SIZE })) {
         for (const task of page) {
           const status = wanted.delete(task.id) ? openStatus(task.state) : undefined;
           if (status !== undefined) open.set(task.id, status);
@@ -69,7 +70,7 @@ async function listOpen(wanted: Set<Token>, tasks: Tasks, isLate: () => boolean)
     }
   } catch (error) {
     // A server that does not take these filters; who is asked one by one is told the same.
-    if (isTransient(error) || isCredentialError(error)) throw error;
+    if (!isFinal(error)) throw error;
   }
   return open;
 }

@@ -1,12 +1,8 @@
 import { z } from 'zod';
 import { InvalidArgument } from '../../core/errors.ts';
-import type { JsonObject } from '../../core/json.ts';
 import type { QuestDesc } from '../../core/quest.ts';
 import { parseWith } from '../../core/validation.ts';
-import type { TaskDescription } from '../contract.ts';
-import { executionName } from '../execution-name.ts';
-import { PARAMETERS_VARIABLE, parametersJson } from '../job-environment.ts';
-import { EXECUTION_TAG, type TesConfig } from './config.ts';
+import { PARAMETERS_VARIABLE, parametersJson, recordOf } from '../job-environment.ts';
 
 /** Linux takes 128 KiB a variable; servers on Kubernetes keep the whole task in annotations of at most 256 KiB. */
 const MAX_PARAMETERS_BYTES = 32 * 1024;
@@ -18,6 +14,12 @@ const text = z.string().min(1);
 const path = z.string().regex(/^\//, 'must be an absolute path');
 const fileType = z.enum(['FILE', 'DIRECTORY']);
 
+/** Servers run more than shells: any name that an environment can hold. */
+function problemOfVariable(name: string): string | undefined {
+  if (name === PARAMETERS_VARIABLE) return 'is set by the distributor';
+  return /^[^=\0]+$/.test(name) ? undefined : 'must be a name of a variable';
+}
+
 const executorSchema = z.strictObject({
   image: text,
   command: z.array(z.string()).min(1),
@@ -25,13 +27,7 @@ const executorSchema = z.strictObject({
   stdin: path.optional(),
   stdout: path.optional(),
   stderr: path.optional(),
-  env: z
-    .record(z.string().regex(/^[^=\0]+$/, 'must be a name of a variable'), z.string())
-    .superRefine((env, context) => {
-      if (Object.hasOwn(env, PARAMETERS_VARIABLE))
-        context.addIssue({ code: 'custom', message: 'is set by the distributor', path: [PARAMETERS_VARIABLE] });
-    })
-    .default({}),
+  env: recordOf(z.string(), problemOfVariable).default({}),
   ignore_error: z.boolean().optional(),
 });
 
@@ -65,7 +61,7 @@ const outputSchema = z
   });
 
 /** The fields of a task that a quest may choose, by their names in the API, so that a task can be copied into a quest. */
-const parametersSchema = z.strictObject({
+const taskSchema = z.strictObject({
   executors: z.array(executorSchema).min(1).max(MAX_EXECUTORS),
   inputs: z.array(inputSchema).optional(),
   outputs: z.array(outputSchema).optional(),
@@ -81,39 +77,16 @@ const parametersSchema = z.strictObject({
   volumes: z.array(path).optional(),
 });
 
-interface Parameters {
-  task: z.infer<typeof parametersSchema>;
-  /** The quest's own, as JSON. */
+export type TaskParameters = z.infer<typeof taskSchema> & {
+  /** The value of `QUEST_PARAMETERS`. */
   questParameters: string;
-}
+};
 
-/** Throws InvalidArgument naming the field. */
-export function readParameters({ parameters, distributorParameters, meta }: QuestDesc): Parameters {
+/** What the quest asks for. Throws InvalidArgument naming the field. */
+export function parametersOf(quest: QuestDesc): TaskParameters {
+  const { distributorParameters, meta } = quest;
+  const parameters = parseWith(taskSchema, distributorParameters, 'distributorParameters');
   if (meta.asAccount !== undefined)
     throw new InvalidArgument('meta.asAccount', 'is nothing that a TES server knows: tasks belong to who calls it');
-  const task = parseWith(parametersSchema, distributorParameters, 'distributorParameters');
-  return { task, questParameters: parametersJson({ parameters }, MAX_PARAMETERS_BYTES) };
-}
-
-/** The tesTask that is created for an execution; the same execution has the same bytes. */
-export function taskOf({ quest, executionId }: TaskDescription, config: TesConfig): JsonObject {
-  const { task, questParameters } = readParameters(quest);
-  const { tags, backendParameters, backendParametersStrict } = config;
-  const name = executionName(executionId);
-  const resources = {
-    ...task.resources,
-    ...(backendParameters && { backend_parameters: backendParameters }),
-    ...(backendParametersStrict !== undefined && { backend_parameters_strict: backendParametersStrict }),
-  };
-  return {
-    ...task,
-    name,
-    description: `execution ${executionId}`,
-    tags: { ...tags, [EXECUTION_TAG]: name },
-    executors: task.executors.map(executor => ({
-      ...executor,
-      env: { ...executor.env, [PARAMETERS_VARIABLE]: questParameters },
-    })),
-    ...(Object.keys(resources).length > 0 && { resources }),
-  } as JsonObject;
+  return { ...parameters, questParameters: parametersJson(quest, MAX_PARAMETERS_BYTES) };
 }

@@ -1,8 +1,12 @@
 import { z } from 'zod';
 import { MAX_TOKEN_CHARACTERS } from '../../core/execution.ts';
 import type { JsonObject } from '../../core/json.ts';
-import { AnswerTooLarge, type Rest } from '../rest.ts';
-import { type Task, taskSchema } from './status.ts';
+import type { Services } from '../contract.ts';
+import { cancelUnlessOver } from '../job-calls.ts';
+import { AnswerTooLarge, createRest } from '../rest.ts';
+import { authorizationOf } from './authorization.ts';
+import type { TesConfig } from './config.ts';
+import { isEnded, type Task, taskSchema } from './status.ts';
 
 /**
  * How much of a task is answered, from little to all: the state; what there is but the contents of files and logs; everything.
@@ -17,12 +21,13 @@ export const DEFAULT_PAGE_SIZE = 256;
 
 export type Query = Readonly<Record<string, string>>;
 
-/** The tasks of one server. Errors are those of `Rest`. */
-export interface Tasks {
+/** The calls that we make, for the tasks of one server. Errors are those of `Rest`. */
+export interface Tes {
   /** Never sent twice: a server knows no request ids, and would create two tasks. */
   create(task: JsonObject): Promise<string>;
   /** With so much of it as can be read: some servers keep megabytes of logs in a task. */
   read(id: string, view: View): Promise<Task>;
+  /** Succeeds when the task has ended or is gone. */
   cancel(id: string): Promise<void>;
   /** Page by page. Filters that the server does not know do not filter. */
   list(filter: Query, options: { view: View; pageSize: number }): AsyncGenerator<Task[]>;
@@ -48,7 +53,9 @@ const pageSchema = z.union([
     .transform(page => ({ ...page, tasks: [] })),
 ]);
 
-export function createTasks(rest: Rest): Tasks {
+export function createTes(config: TesConfig, services: Services): Tes {
+  const { endpoint } = config;
+  const rest = createRest({ services, endpoint, authorization: authorizationOf(config, services) });
   const pathOf = (id: string) => `/tasks/${encodeURIComponent(id)}`;
 
   async function read(id: string, view: View): Promise<Task> {
@@ -78,9 +85,10 @@ export function createTasks(rest: Rest): Tasks {
       const answer = z.object({ id: idSchema });
       return (await rest.call({ method: 'POST', path: '/tasks', body: task, once: true }, answer)).id;
     },
-    async cancel(id) {
-      await rest.call({ method: 'POST', path: `${pathOf(id)}:cancel` }, z.unknown());
-    },
+    cancel: id =>
+      cancelUnlessOver(rest.call({ method: 'POST', path: `${pathOf(id)}:cancel` }, z.unknown()), async () =>
+        isEnded(await read(id, 'MINIMAL')),
+      ),
     async *list(filter, { view, pageSize }) {
       let page = await readPage({ ...filter, view }, pageSize);
       yield page.tasks;
